@@ -1,0 +1,36 @@
+"""The outside world: one package a channel type, and the contract that they all keep."""
+
+from __future__ import annotations
+
+from channels.contract import (
+    MAX_UNITS,
+    Capabilities,
+    Channel,
+    ChannelSettings,
+    Level,
+    Outcome,
+    Page,
+    Problem,
+    Result,
+    Sale,
+    Write,
+)
+from channels.registry import channel_type, channel_types
+from channels.services import Services
+
+__all__ = [
+    "MAX_UNITS",
+    "Capabilities",
+    "Channel",
+    "ChannelSettings",
+    "Level",
+    "Outcome",
+    "Page",
+    "Problem",
+    "Result",
+    "Sale",
+    "Services",
+    "Write",
+    "channel_type",
+    "channel_types",
+]

@@ -1,0 +1,200 @@
+"""The adapter contract: what a channel type offers to the worker, and the values that travel between them.
+
+An adapter speaks to one outside place and knows nothing of Celery, Redis or the stock of record. It reads
+levels, writes levels, and says of every write what is certain about it. To add a channel type, subclass
+:class:`Channel`, run :class:`channels.testing.ChannelContract` against it, and name the class under the entry
+point group ``inventory_sync.channels``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from channels.services import Services
+
+#: The most units that a level may state; BigCommerce's own limit (a signed 32-bit integer).
+MAX_UNITS = 2_147_483_647
+
+
+class Level(NamedTuple):
+    """What one channel shows of one SKU: one row of a reading."""
+
+    #: The SKU as the channel writes it. Comparing is the worker's business.
+    sku: str
+    #: The channel's own id of the listing, opaque to the worker, at most 64 characters, the same for ever.
+    ref: str
+    #: Units available to sell. A till may count below zero.
+    units: int
+
+
+class Problem(NamedTuple):
+    """A row that could not be understood, or says nothing about stock. It changes nothing and is shown to people."""
+
+    #: Where it stands: a SKU, a ref, or ``file.csv:17``.
+    where: str
+    #: What is wrong and what would be right, in words for a shopkeeper.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One part of a reading, small enough to be applied in one step.
+
+    The worker asks for the next page only after it has applied this one, so an adapter may use the moment at
+    which its generator is resumed to acknowledge (a till's file is archived there, never before).
+    """
+
+    levels: Sequence[Level]
+    problems: Sequence[Problem] = ()
+    #: From where :meth:`Channel.read_all` goes on after this page, should the worker stop here. ``None``: the
+    #: adapter can only start again.
+    cursor: str | None = None
+    #: The moment these levels were true at the channel, where that is not the moment of asking (a till's file).
+    as_of: datetime | None = None
+    #: What these levels came from, for the history of a SKU (a file's name); empty where that is the API.
+    source: str = ""
+
+
+class Write(NamedTuple):
+    """One listing to be brought to its target."""
+
+    ref: str
+    sku: str
+    #: The level that the listing is to show; never below zero.
+    units: int
+    #: The confirmed level it starts from; ``units - base`` is what a relative channel sends.
+    base: int
+
+
+class Result(StrEnum):
+    """What is certain about a write once the adapter has done what it could."""
+
+    #: The channel's answer shows the level. ``Outcome.level`` is what it shows.
+    CONFIRMED = "confirmed"
+    #: The channel took the write but shows nothing yet; a later reading confirms it.
+    ACCEPTED = "accepted"
+    #: The answer was lost: it may have been applied or not. Only a reading can tell.
+    UNKNOWN = "unknown"
+    #: Certainly not applied, and it will not be as it stands. ``Outcome.reason`` has the channel's words.
+    REFUSED = "refused"
+    #: Certainly not applied, for no fault of this row (throttled, unreachable): try it later.
+    DEFERRED = "deferred"
+
+
+class Outcome(NamedTuple):
+    """What became of one :class:`Write`."""
+
+    ref: str
+    result: Result
+    #: The level that the answer shows, for ``CONFIRMED``.
+    level: int | None = None
+    #: The channel's own words, for people. Never a secret.
+    reason: str = ""
+
+
+class Sale(NamedTuple):
+    """What one line of one order takes from a listing's stock, as the order stands now."""
+
+    #: The channel's ids of the order and of its line; together they name the sale for ever.
+    order: str
+    line: str
+    #: The listing that was sold: its SKU, and its ref where the order names it.
+    sku: str
+    ref: str
+    #: Units that the line has taken and not given back: ordered, less what was cancelled with its stock returned.
+    units: int
+    #: When the channel took them.
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a channel can do, with its limits. Times are seconds, batches are listings per call of the method."""
+
+    #: Whether levels can be written at all.
+    writes: bool
+    #: Whether a write sends a difference (``units - base``) and so cannot swallow a sale.
+    relative: bool = False
+    #: The most writes that one call of :meth:`Channel.write` takes.
+    write_batch: int = 1
+    #: The most refs that one call of :meth:`Channel.read` takes; 0 where single listings cannot be read.
+    read_batch: int = 0
+    #: For how long after a write ended a reading may still show the level before it.
+    settle_s: float = 0.0
+    #: For how long an accepted write may stay invisible before it counts as lost.
+    visible_within_s: float = 60.0
+    #: Whether :meth:`Channel.sales` tells what orders took.
+    orders: bool = False
+
+
+class ChannelSettings(BaseModel):
+    """What every channel's table in the settings file may hold. Subclasses add their own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    type: str
+    """The channel type: an entry point of ``inventory_sync.channels``."""
+
+
+@dataclass(slots=True)
+class Channel(ABC):
+    """One configured place that sells or counts. Safe to use from several threads at once.
+
+    Every method that goes out raises a subclass of :class:`channels.errors.ChannelError` when the call as a
+    whole has failed, and never anything else for trouble that lies outside. Every request has a connect and a
+    read timeout.
+    """
+
+    #: The settings model of this channel type.
+    Settings: ClassVar[type[ChannelSettings]]
+
+    #: The name of its table in the settings file.
+    name: str
+    settings: ChannelSettings
+    #: What the worker lends to adapters: the shared budget of calls and a small shared memory.
+    services: Services = field(default_factory=Services)
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this channel can do, with its limits."""
+
+    @abstractmethod
+    def read_all(self, cursor: str | None = None) -> Iterator[Page]:
+        """Read the level of every listing, page by page, from ``cursor`` or from the beginning.
+
+        A listing whose stock the channel does not count is left out; it is neither zero nor missing by fault.
+        Two listings with one SKU are both given. One request for each page: the worker times them.
+        """
+
+    @abstractmethod
+    def read(self, refs: Sequence[str]) -> Page:
+        """Read these listings, at most ``capabilities.read_batch`` of them. A ref not found is left out."""
+
+    @abstractmethod
+    def write(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Bring listings to their targets, at most ``capabilities.write_batch`` of them.
+
+        Returns one outcome for each write, in the same order. Trouble with a row, a lost answer and a refused
+        batch (split until the poisoned row stands alone) are outcomes, not exceptions; the one exception
+        raised is :class:`channels.errors.Denied`, and only when nothing at all has been applied.
+        A write is sent at most once for each call, except that an absolute write which was certainly not
+        applied may be sent again in a smaller batch.
+        """
+
+    def sales(self, since: datetime) -> Iterator[Sale]:
+        """Every line of every order placed or changed at or after ``since`` (aware), in any order, as it stands now.
+
+        Only for a channel whose ``capabilities.orders`` is true.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows no orders")
+
+    def close(self) -> None:  # noqa: B027 - most adapters have nothing to close
+        """Let go of connections."""
