@@ -152,7 +152,7 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name is werkzeug's
+    def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing."""
 
 
@@ -160,7 +160,6 @@ class _Handler(WSGIRequestHandler):
 def served(app: WSGIApplication, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve an application from a thread while the block runs; gives its base URL. Port 0: any free one."""
     server = make_server(host, port, app, threaded=True, request_handler=_Handler)
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -42,7 +42,7 @@ class World(Protocol):
         """Sell units there, with an order where the channel has orders."""
 
     def fault(self, kind: Fault) -> None:
-        """Do this to every call from now on. A world that cannot raises ``NotImplementedError``: the test is skipped."""
+        """Do this to every call from now on; ``NotImplementedError`` where this world cannot (the test is skipped)."""
 
     def settle(self) -> None:
         """Let pass whatever delay the world has before it shows its writes."""
