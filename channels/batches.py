@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 from channels.contract import Outcome, Result, Write
@@ -19,11 +21,17 @@ def outcomes_of(writes: Sequence[Write], error: ChannelError) -> list[Outcome]:
     return [Outcome(write.ref, result, reason=error.reason) for write in writes]
 
 
-def write_split(writes: Sequence[Write], send: Callable[[Sequence[Write]], list[Outcome]]) -> list[Outcome]:
+def write_split(
+    writes: Sequence[Write],
+    send: Callable[[Sequence[Write]], list[Outcome]],
+    *,
+    until: float = math.inf,
+) -> list[Outcome]:
     """Send a batch; when it is refused, send its halves, until each poisoned row stands alone.
 
     ``send`` is called for one batch, in order, and returns one outcome for each row or raises a
-    :class:`ChannelError`. A refused batch must have changed nothing at the channel.
+    :class:`ChannelError`. A refused batch must have changed nothing at the channel. Once ``time.monotonic()``
+    has passed ``until`` nothing more is sent, and the rest is deferred.
 
     Raises:
         Denied: by the first call, before anything was applied.
@@ -33,6 +41,11 @@ def write_split(writes: Sequence[Write], send: Callable[[Sequence[Write]], list[
     first = True
     while waiting:
         batch = waiting.pop()
+        if time.monotonic() >= until:
+            outcomes += [
+                Outcome(write.ref, Result.DEFERRED, reason="the time for this write is over") for write in batch
+            ]
+            continue
         try:
             outcomes += send(batch)
         except Rejected as error:

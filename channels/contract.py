@@ -8,6 +8,7 @@ point group ``inventory_sync.channels``.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -130,6 +131,9 @@ class Capabilities:
     settle_s: float = 0.0
     #: For how long an accepted write may stay invisible before it counts as lost.
     visible_within_s: float = 60.0
+    #: Whether an accepted write is sure to be applied within ``settle_s``. Where it is not, a level that shows
+    #: neither the write nor its absence is waited for, up to ``visible_within_s``.
+    accepted_is_applied: bool = False
     #: Whether :meth:`Channel.sales` tells what orders took.
     orders: bool = False
 
@@ -179,12 +183,14 @@ class Channel(ABC):
         """Read these listings, at most ``capabilities.read_batch`` of them. A ref not found is left out."""
 
     @abstractmethod
-    def write(self, writes: Sequence[Write]) -> list[Outcome]:
+    def write(self, writes: Sequence[Write], *, until: float = math.inf) -> list[Outcome]:
         """Bring listings to their targets, at most ``capabilities.write_batch`` of them.
 
         Returns one outcome for each write, in the same order. Trouble with a row, a lost answer and a refused
         batch (split until the poisoned row stands alone) are outcomes, not exceptions; the one exception
         raised is :class:`channels.errors.Denied`, and only when nothing at all has been applied.
+        Once ``time.monotonic()`` has passed ``until`` nothing more is sent: the claim on these listings may be
+        over, and a newer write on its way. What was not sent is ``DEFERRED``.
         A write is sent at most once for each call, except that an absolute write which was certainly not
         applied may be sent again in a smaller batch.
         """
