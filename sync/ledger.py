@@ -1,0 +1,199 @@
+"""The stock of record: readings are merged into it, movements explain it, and nothing else changes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
+
+from channels import Capabilities, Level
+from sync.records import Record, parse_record
+from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, fold
+
+
+class Window(NamedTuple):
+    """When a reading was taken, in milliseconds by the store's clock (rule 3)."""
+
+    began_ms: int
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What the ledger must know of the configured channels."""
+
+    #: The channel whose first count opens the stock of record.
+    authority: str
+    #: The channels that can be written.
+    writable: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Merged:
+    """What became of the rows of a reading."""
+
+    rows: int = 0
+    #: How many rows were ``counted``, ``opened``, ``moved``, ``settled``, ``skipped``, ``quarantined``, ``uncounted``.
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Merged) -> None:
+        """Add the figures of another reading."""
+        self.rows += other.rows
+        self.counts += other.counts
+
+
+class Movement(NamedTuple):
+    """One change of on hand. Movements are only ever appended."""
+
+    id: str
+    sku: str
+    at: datetime
+    channel: str
+    #: Units by which on hand changed.
+    units: int
+    #: On hand after it.
+    on_hand: int
+    revision: int
+    #: Why, in a few words: ``opened``, ``changed``, ``lost answer, less stock assumed``, ...
+    why: str
+    #: What brought it: a pull, an event, a file, an order.
+    cause: str
+    #: The level that the channel showed.
+    level: int
+
+
+class Ledger:
+    """Typed access to the records. Every change is one Lua step for each SKU.
+
+    The invariant: for every SKU, on hand is the sum of its movements, and for every listing the confirmed level
+    is what the channel was last known, by its own answer, to show.
+    """
+
+    def __init__(self, store: Store, roster: Roster) -> None:
+        self.store = store
+        self.roster = roster
+
+    def merge(
+        self,
+        channel: str,
+        levels: Iterable[Level],
+        window: Window,
+        capabilities: Capabilities,
+        *,
+        cause: str,
+        why: str = "changed",
+        now_ms: int | None = None,
+    ) -> Merged:
+        """Merge a reading (rules 3, 4, 5, 7 and 12), in one round trip. Merging it again changes nothing."""
+        head: list[str | int] = [
+            channel,
+            window.ended_ms if now_ms is None else now_ms,
+            window.began_ms,
+            window.ended_ms,
+            round(capabilities.settle_s * 1000),
+            round(capabilities.visible_within_s * 1000),
+            int(capabilities.accepted_is_applied),
+            int(channel == self.roster.authority),
+            int(capabilities.read_batch > 0),
+            why,
+            cause,
+            len(self.roster.writable),
+            *self.roster.writable,
+        ]
+        merged = Merged()
+        rows: dict[int, list[str | int]] = {}
+        for sku, ref, units in levels:
+            folded = fold(sku)
+            rows.setdefault(bucket_of(folded), []).extend((folded, sku.strip(), ref, units))
+            merged.rows += 1
+        calls = [Call([bucket_prefix(bucket)], [*head, *flat]) for bucket, flat in rows.items()]
+        for answer in self.store.run("merge", calls):
+            merged.counts.update(answer[1::3])
+        return merged
+
+    def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:
+        """After a full reading: note the listings that it did not show (rule 7), and the twins that are gone."""
+        found: Counter[str] = Counter()
+        for chunk in _chunks(self._scan(), 1000):
+            now_ms = self.store.now_ms()
+            rows: dict[int, list[str]] = {}
+            for folded in chunk:
+                rows.setdefault(bucket_of(folded), []).append(folded)
+            calls = [
+                Call([bucket_prefix(bucket)], [channel, now_ms, pull_began_ms, *skus]) for bucket, skus in rows.items()
+            ]
+            for answer in self.store.run("absent", calls):
+                found.update(answer[1::2])
+        return found
+
+    def listings(self, channel: str) -> int:
+        """How many listings of a channel are known."""
+        counts = self.store.client.mget([f"{bucket_prefix(bucket)}listings:{channel}" for bucket in range(BUCKETS)])
+        return sum(int(count or 0) for count in counts)
+
+    def records(self, skus: Sequence[str]) -> list[Record]:
+        """The records of these SKUs, in the same order, without those that are not known."""
+        folded = [fold(sku) for sku in skus]
+        pipeline = self.store.client.pipeline(transaction=False)
+        for name in folded:
+            pipeline.hgetall(_record_key(name))
+        return [parse_record(name, fields) for name, fields in zip(folded, pipeline.execute(), strict=True) if fields]
+
+    def skus(self) -> list[str]:
+        """All folded SKUs, sorted."""
+        return sorted(set(self._scan()))
+
+    def every_record(self) -> Iterator[Record]:
+        """All records in the order of their SKUs."""
+        for chunk in _chunks(self.skus(), 500):
+            yield from self.records(chunk)
+
+    def history(self, sku: str) -> list[Movement]:
+        """All movements of a SKU, oldest first."""
+        folded = fold(sku)
+        stream = f"{bucket_prefix(bucket_of(folded))}movements"
+        movement_id = self.store.client.hget(_record_key(folded), "last")
+        movements = []
+        while movement_id:
+            found = self.store.client.xrange(stream, movement_id, movement_id)
+            if not found:
+                break
+            fields = cast("dict[str, str]", found[0][1])
+            movements.append(
+                Movement(
+                    id=movement_id,
+                    sku=fields["sku"],
+                    at=datetime.fromtimestamp(int(fields["at"]) / 1000, UTC),
+                    channel=fields["channel"],
+                    units=int(fields["units"]),
+                    on_hand=int(fields["on_hand"]),
+                    revision=int(fields["rev"]),
+                    why=fields["why"],
+                    cause=fields["cause"],
+                    level=int(fields["level"]),
+                )
+            )
+            movement_id = fields["prev"]
+        return movements[::-1]
+
+    def _scan(self) -> Iterator[str]:
+        """All folded SKUs in no order; one may come twice while the store grows."""
+        for key in self.store.client.scan_iter(match=f"{PREFIX}{{*}}:sku:*", count=1000):
+            yield key.split(":sku:", 1)[1]
+
+
+def _record_key(folded: str) -> str:
+    return f"{bucket_prefix(bucket_of(folded))}sku:{folded}"
+
+
+def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

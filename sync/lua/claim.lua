@@ -1,0 +1,55 @@
+-- Claim listings for a write: rules 1 and 2. From here until it is settled nothing else is written to them.
+-- A listing with an open write is not dirty: whoever settles the write marks it again, unless it is right.
+--
+-- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel> (see merge.lua)
+-- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer,
+--          then three for each listing: folded, revision that the target was worked out from, target.
+-- Answer   two for each listing: what happened, and for "claimed" its confirmed level, else "".
+--            claimed  go ahead          right   shows its target already; no longer dirty
+--            moved    the stock has changed since the target was worked out     busy    a write is under way
+--            held     parked, quarantined or missing                            gone    no such listing
+
+local prefix, channel = KEYS[1], ARGV[1]
+local now, lease_ms, token = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local DIRTY = prefix .. 'dirty:' .. channel
+
+local function claim(folded, rev, target)
+  local key = prefix .. 'sku:' .. folded
+  local seen = redis.call('HMGET', key, 'rev', channel .. ':level', channel .. ':write', channel .. ':hold')
+  local level, hold = seen[2], seen[4]
+  if not level then
+    redis.call('ZREM', DIRTY, folded)
+    return 'gone', ''
+  end
+  if (seen[1] or '0') ~= rev then return 'moved', '' end
+  if seen[3] then
+    redis.call('ZREM', DIRTY, folded)
+    return 'busy', ''
+  end
+  if hold and hold ~= '' then
+    -- a parked row is tried again once its number has changed
+    local parked_rev = string.match(hold, '^parked|(%d+)|')
+    if not parked_rev or parked_rev == rev then
+      redis.call('ZREM', DIRTY, folded)
+      return 'held', ''
+    end
+  end
+  if level == target then
+    redis.call('ZREM', DIRTY, folded)
+    return 'right', ''
+  end
+  local due = now + lease_ms
+  redis.call('HSET', key, channel .. ':write',
+    table.concat({'sent', target, level, rev, token, now, 0, due}, ' '))
+  redis.call('ZREM', DIRTY, folded)
+  redis.call('ZADD', prefix .. 'open:' .. channel, due, folded)
+  return 'claimed', level
+end
+
+local answer = {}
+for i = 5, #ARGV, 3 do
+  local what, level = claim(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  answer[#answer + 1] = what
+  answer[#answer + 1] = level
+end
+return answer

@@ -1,0 +1,148 @@
+-- Merge one reading of one channel into the stock of record: rules 3, 4, 5, 7 and 12, each row in one step.
+--
+-- KEYS[1]  prefix of the bucket, "is:{7}:". Below it this script uses, all in one hash slot:
+--            sku:<folded>      hash, the record of one SKU (fields: see sync/records.py)
+--            movements         stream, one entry for each change of on hand; `prev` links to the SKU's last one
+--            dirty:<channel>   zset folded -> since ms; listings whose target may differ from their level
+--            marks:<channel>   zset ref -> due ms; listings to be read again
+--            open:<channel>    zset folded -> due ms; writes that no reading has settled yet
+--            listings:<channel> how many listings there are
+-- ARGV     1 channel, 2 now, 3 began, 4 ended (ms by the store's clock), 5 settle ms, 6 visible ms,
+--          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
+--          9 "1" if single listings of this channel can be read again, 10 why, 11 cause,
+--          12 number of writable channels, their names, then four for each row: folded, shown, ref, units.
+-- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved.
+
+local prefix, channel = KEYS[1], ARGV[1]
+local now, began, ended = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local settle_ms, visible_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local applied_if_accepted, authority, readable = ARGV[7] == '1', ARGV[8] == '1', ARGV[9] == '1'
+local why, cause = ARGV[10], ARGV[11]
+local writable = {}
+for i = 1, tonumber(ARGV[12]) do writable[i] = ARGV[12 + i] end
+local first = 13 + #writable
+
+local F = {}
+for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold'}) do F[name] = channel .. ':' .. name end
+local MARKS, OPEN = prefix .. 'marks:' .. channel, prefix .. 'open:' .. channel
+
+local function look_again(ref, due)
+  if readable then redis.call('ZADD', MARKS, 'GT', due, ref) end
+end
+
+local function dirty(key, folded, name)
+  if redis.call('HEXISTS', key, name .. ':level') == 1 then
+    redis.call('ZADD', prefix .. 'dirty:' .. name, 'NX', now, folded)
+  end
+end
+
+local function dirty_here(key, folded)
+  for _, name in ipairs(writable) do
+    if name == channel then dirty(key, folded, name) end
+  end
+end
+
+-- Rule 4: the movement, on hand, the revision and the marks of every listing that is now wrong, in one step.
+local function move(key, folded, units, level, reason)
+  local on_hand = redis.call('HINCRBY', key, 'on_hand', units)
+  local rev = redis.call('HINCRBY', key, 'rev', 1)
+  local last = redis.call('HGET', key, 'last') or ''
+  local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
+    'on_hand', on_hand, 'rev', rev, 'why', reason, 'cause', cause, 'level', level, 'at', now, 'prev', last)
+  redis.call('HSET', key, 'last', id)
+  for _, name in ipairs(writable) do dirty(key, folded, name) end
+end
+
+-- Rule 5: the units that moved beside a write whose fate this reading tells, and how we know.
+local function story(level, target, base, certain)
+  local if_applied, if_lost = level - target, level - base
+  if if_applied == 0 then return 0, 'confirmed' end
+  if certain then return if_applied, 'changed' end
+  if if_lost == 0 and if_applied > 0 then return 0, 'lost write' end
+  if if_applied < 0 and if_lost > 0 then return if_applied, 'changed after a write' end
+  return math.min(if_applied, if_lost), 'lost answer, less stock assumed'
+end
+
+local answer = {}
+local function tell(index, what, units)
+  answer[#answer + 1] = index
+  answer[#answer + 1] = what
+  answer[#answer + 1] = units or 0
+end
+
+local function merge(index, folded, shown, ref, level)
+  local key = prefix .. 'sku:' .. folded
+  local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, 'on_hand')
+  local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
+  local write, wrote_at, hold, on_hand = seen[4], tonumber(seen[5]), seen[6], tonumber(seen[7])
+
+  if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
+    redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended)
+    redis.call('HDEL', key, F.hold)
+    redis.call('HSETNX', key, 'sku', shown)
+    redis.call('INCR', prefix .. 'listings:' .. channel)
+    if authority and not on_hand then
+      move(key, folded, level, level, 'opened')
+      return tell(index, 'counted', level)
+    end
+    dirty_here(key, folded)
+    return tell(index, 'opened')
+  end
+
+  if known_ref ~= ref then  -- rule 12: one SKU, two listings
+    redis.call('HSET', key, F.hold, 'quarantined|' .. ended .. '|' .. ref)
+    return tell(index, 'quarantined')
+  end
+
+  if began < read_at then  -- overlaps a newer reading: which of the two is the later truth, nobody can say
+    if level ~= confirmed then
+      look_again(ref, now)
+      return tell(index, 'skipped')
+    end
+    return
+  end
+  redis.call('HSET', key, F.read, ended)
+  if hold and string.sub(hold, 1, 7) == 'missing' then
+    redis.call('HDEL', key, F.hold)
+    dirty_here(key, folded)
+  end
+
+  local units, reason = level - confirmed, why
+  if write then
+    local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
+    target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
+    if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
+    if began < ended_at + settle_ms then  -- rule 3
+      redis.call('ZADD', OPEN, ended_at + settle_ms, folded)
+      return tell(index, 'skipped')
+    end
+    if phase == 'accepted' and not applied_if_accepted and level ~= target and began < ended_at + visible_ms then
+      -- not seen yet: look again, at first soon, then more seldom
+      redis.call('ZADD', OPEN, now + math.max(settle_ms, math.min((now - ended_at), visible_ms) / 2, 200), folded)
+      return tell(index, 'skipped')
+    end
+    units, reason = story(level, target, base, phase == 'accepted' and applied_if_accepted)
+    redis.call('HDEL', key, F.write)
+    redis.call('ZREM', OPEN, folded)
+    dirty_here(key, folded)
+    tell(index, 'settled')
+  elseif wrote_at and began < wrote_at + settle_ms then  -- rule 3
+    if level ~= confirmed then look_again(ref, wrote_at + settle_ms) end
+    return tell(index, 'skipped')
+  end
+  if wrote_at then redis.call('HDEL', key, F.wrote) end
+
+  if level ~= confirmed then redis.call('HSET', key, F.level, level) end
+  if units == 0 then return end
+  if on_hand then
+    move(key, folded, units, level, reason)
+    tell(index, 'moved', units)
+  else
+    tell(index, 'uncounted', units)
+  end
+end
+
+for i = first, #ARGV, 4 do
+  merge((i - first) / 4, ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]))
+end
+return answer

@@ -1,0 +1,150 @@
+"""The record of one SKU as values: what the stock of record knows of it and of its listings.
+
+A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
+
+``sku``
+    The SKU as it was first written.
+``on_hand``, ``rev``, ``last``
+    Units on hand (absent until the authority has counted), how often they have changed, the last movement's id.
+``<channel>:level``, ``<channel>:ref``, ``<channel>:read``
+    The confirmed level, the channel's id of the listing, when the newest reading that showed it ended (ms).
+``<channel>:write``
+    A write under way: ``phase target base revision token began ended lease-end``; phase is ``sent``,
+    ``accepted`` or ``unknown``.
+``<channel>:wrote``
+    When the last confirmed write ended (ms), until a reading has been taken after it.
+``<channel>:hold``
+    Why nothing is written: ``parked|revision|words``, ``quarantined|when|ref of its twin`` or ``missing|when|``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class State(StrEnum):
+    """How a listing stands, as ``stock`` shows it."""
+
+    SETTLED = "settled"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    PARKED = "parked"
+    QUARANTINED = "quarantined"
+    MISSING = "missing"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWrite:
+    """A write whose fate is not known yet. Times are milliseconds by the store's clock."""
+
+    phase: Literal["sent", "accepted", "unknown"]
+    target: int
+    base: int
+    revision: int
+    token: str
+    began_ms: int
+    #: 0 while it is in flight.
+    ended_ms: int
+    #: When its writer's lease ends: from then on a write that is still ``sent`` counts as unknown.
+    lease_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing is written to a listing."""
+
+    kind: Literal["parked", "quarantined", "missing"]
+    #: The revision at which it was parked, or when it was quarantined or missed (ms).
+    mark: int
+    #: The channel's own words, or the ref of the listing with the same SKU.
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One SKU on one channel."""
+
+    channel: str
+    ref: str
+    level: int
+    read_ms: int
+    write: OpenWrite | None
+    hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The whole record of one SKU."""
+
+    folded: str
+    sku: str
+    #: ``None`` until the authority has counted it.
+    on_hand: int | None
+    revision: int
+    #: The id of the last movement; empty where there is none.
+    last: str
+    listings: Mapping[str, Listing]
+
+
+def parse_record(folded: str, fields: Mapping[str, str]) -> Record:
+    """A record from its hash."""
+    listings = {}
+    for name in fields:
+        channel, _, field = name.partition(":")
+        if field == "level":
+            listings[channel] = _parse_listing(channel, fields)
+    on_hand = fields.get("on_hand")
+    return Record(
+        folded=folded,
+        sku=fields.get("sku", folded),
+        on_hand=None if on_hand is None else int(on_hand),
+        revision=int(fields.get("rev", 0)),
+        last=fields.get("last", ""),
+        listings=listings,
+    )
+
+
+def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:
+    write, hold = fields.get(f"{channel}:write"), fields.get(f"{channel}:hold")
+    return Listing(
+        channel=channel,
+        ref=fields[f"{channel}:ref"],
+        level=int(fields[f"{channel}:level"]),
+        read_ms=int(fields[f"{channel}:read"]),
+        write=_parse_write(write) if write else None,
+        hold=_parse_hold(hold) if hold else None,
+    )
+
+
+def _parse_write(text: str) -> OpenWrite:
+    phase, target, base, revision, token, began, ended, lease = text.split(" ")
+    if phase not in ("sent", "accepted", "unknown"):
+        raise ValueError(f"not a phase of a write: {phase!r}")
+    return OpenWrite(phase, int(target), int(base), int(revision), token, int(began), int(ended), int(lease))  # type: ignore[arg-type]
+
+
+def _parse_hold(text: str) -> Hold:
+    kind, mark, words = text.split("|", 2)
+    if kind not in ("parked", "quarantined", "missing"):
+        raise ValueError(f"not a kind of hold: {kind!r}")
+    return Hold(kind, int(mark), words)  # type: ignore[arg-type]
+
+
+def state_of(record: Record, listing: Listing, target: int | None, *, paused: bool, now_ms: int) -> State:
+    """How a listing stands. ``target``: what policy wants, ``None`` for a channel that is only read."""
+    hold, write = listing.hold, listing.write
+    if hold and hold.kind == "missing":
+        return State.MISSING
+    if (hold and hold.kind == "quarantined") or record.on_hand is None:
+        return State.QUARANTINED
+    if write and (write.phase == "unknown" or (write.phase == "sent" and now_ms > write.lease_ms)):
+        return State.UNKNOWN
+    if hold and hold.kind == "parked" and hold.mark == record.revision:
+        return State.PARKED
+    if target is None or (write is None and target == listing.level):
+        return State.SETTLED
+    return State.PAUSED if paused else State.PENDING

@@ -1,0 +1,94 @@
+"""What waits to be done, as it stands in the store (rule 14): tasks only ring, this is what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
+
+from sync.store import BUCKETS, Call, Store, bucket_of, bucket_prefix
+
+
+class Waiting(NamedTuple):
+    """How much waits on one channel."""
+
+    #: Listings whose target may differ from their level.
+    dirty: int
+    #: Listings marked to be read again, due or not.
+    marks: int
+    #: Writes that no answer or reading has settled yet, due or not.
+    open: int
+    #: Of marks and open writes, those that are due now.
+    due: int
+
+
+class Worklist:
+    """The marks on one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def dirty(self, channel: str, limit: int) -> list[str]:
+        """Folded SKUs whose listing may be wrong, the longest waiting first, about ``limit`` of them."""
+        share = -(-limit // BUCKETS)
+        found = self._each("dirty", channel, lambda pipeline, key: pipeline.zrange(key, 0, share - 1, withscores=True))
+        rows = [(score, sku) for bucket in found for sku, score in bucket]
+        return [sku for _, sku in sorted(rows)]
+
+    def due_marks(self, channel: str, now_ms: int, limit: int) -> list[str]:
+        """Refs to be read again now, the longest waiting first."""
+        return self._due("marks", channel, now_ms, limit)
+
+    def due_writes(self, channel: str, now_ms: int, limit: int) -> list[str]:
+        """Folded SKUs with an open write whose fate a reading may tell now."""
+        return self._due("open", channel, now_ms, limit)
+
+    def mark(self, channel: str, refs: Iterable[str], due_ms: int) -> None:
+        """Have these listings read again, not before ``due_ms``."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for ref in refs:
+            pipeline.zadd(_key(bucket_of(ref), "marks", channel), {ref: due_ms}, gt=True)
+        pipeline.execute()
+
+    def unmark(self, channel: str, refs: Sequence[str], began_ms: int) -> None:
+        """Take back the marks that a reading which began then has answered; later hints stay."""
+        calls = [Call([_key(bucket, "marks", channel)], [began_ms, *refs]) for bucket in range(BUCKETS)]
+        self.store.run("unmark", calls)
+
+    def look_later(self, channel: str, folded: Iterable[str], due_ms: int) -> None:
+        """Look at these open writes again, not before ``due_ms``."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for sku in folded:
+            pipeline.zadd(_key(bucket_of(sku), "open", channel), {sku: due_ms}, xx=True)
+        pipeline.execute()
+
+    def waiting(self, channel: str, now_ms: int) -> Waiting:
+        """How much waits on a channel."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            for kind in ("dirty", "marks", "open"):
+                pipeline.zcard(_key(bucket, kind, channel))
+            for kind in ("marks", "open"):
+                pipeline.zcount(_key(bucket, kind, channel), "-inf", now_ms)
+        counts = pipeline.execute()
+        dirty, marks, open_, due_marks, due_writes = (sum(counts[place::5]) for place in range(5))
+        return Waiting(dirty, marks, open_, due_marks + due_writes)
+
+    def _due(self, kind: str, channel: str, now_ms: int, limit: int) -> list[str]:
+        share = -(-limit // BUCKETS)
+        found = self._each(
+            kind,
+            channel,
+            lambda pipeline, key: pipeline.zrangebyscore(key, "-inf", now_ms, start=0, num=share, withscores=True),
+        )
+        rows = [(score, name) for bucket in found for name, score in bucket]
+        return list(dict.fromkeys(name for _, name in sorted(rows)))
+
+    def _each(self, kind: str, channel: str, ask: object) -> list[list[tuple[str, float]]]:
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            ask(pipeline, _key(bucket, kind, channel))  # type: ignore[operator]
+        return cast("list[list[tuple[str, float]]]", pipeline.execute())
+
+
+def _key(bucket: int, kind: str, channel: str) -> str:
+    return f"{bucket_prefix(bucket)}{kind}:{channel}"
