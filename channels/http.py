@@ -106,6 +106,8 @@ class HttpClient:
         Raises:
             Denied, Rejected, Throttled, Unreachable, Unanswered: see :mod:`channels.errors`.
         """
+        # Headers first: a credential that cannot be had must not cost leave to call.
+        headers = dict(self.headers())
         self.budget.enter(operation)
         try:
             response = self.session.request(
@@ -113,7 +115,7 @@ class HttpClient:
                 self.base_url + path,
                 params=params,
                 json=json,
-                headers=dict(self.headers()),
+                headers=headers,
                 timeout=self.timeout_s,
                 allow_redirects=False,
             )
