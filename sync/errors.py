@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import click
 
-class SyncError(Exception):
-    """The root of the worker's own errors."""
+
+class SyncError(click.ClickException):
+    """The root of the worker's own errors. Under a command it ends in one line and exit code 1, no traceback."""
 
 
 class SettingsError(SyncError):

@@ -154,7 +154,7 @@ class Ledger:
         """All movements of a SKU, oldest first."""
         folded = fold(sku)
         stream = f"{bucket_prefix(bucket_of(folded))}movements"
-        movement_id = self.store.client.hget(_record_key(folded), "last")
+        movement_id = cast("str | None", self.store.client.hget(_record_key(folded), "last"))
         movements = []
         while movement_id:
             found = self.store.client.xrange(stream, movement_id, movement_id)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
@@ -84,7 +84,7 @@ class Store:
 
     def now_ms(self) -> int:
         """The store's clock: the one clock by which readings, writes and leases are timed, in milliseconds."""
-        seconds, microseconds = cast("tuple[int, int]", self.client.time())
+        seconds, microseconds = self.client.time()
         return seconds * 1000 + microseconds // 1000
 
     def run(self, name: str, calls: Sequence[Call]) -> list[Any]:
@@ -109,8 +109,8 @@ class Store:
     def _evaluate(self, lua: Script, calls: Sequence[Call]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for call in calls:
-            pipeline.evalsha(lua.sha, len(call.keys), *call.keys, *call.args)  # type: ignore[no-untyped-call]
-        return cast("list[Any]", pipeline.execute(raise_on_error=False))
+            pipeline.evalsha(lua.sha, len(call.keys), *call.keys, *call.args)
+        return pipeline.execute(raise_on_error=False)
 
     def close(self) -> None:
         """Close all connections."""

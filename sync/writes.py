@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from channels import Result
 from sync.store import Call, Store, bucket_of, bucket_prefix
@@ -24,11 +24,14 @@ class Intent(NamedTuple):
     target: int
 
 
+Answer = Literal["claimed", "right", "moved", "busy", "held", "gone", "wrong"]
+
+
 class Claim(NamedTuple):
     """The answer to an intent (see ``lua/claim.lua``)."""
 
     folded: str
-    what: Literal["claimed", "right", "moved", "busy", "held", "gone"]
+    what: Answer
     #: The confirmed level from which the write starts; 0 unless claimed.
     base: int
     target: int
@@ -55,14 +58,18 @@ class Writes:
 
     def claim(self, channel: str, token: str, intents: Sequence[Intent], now_ms: int) -> list[Claim]:
         """Claim listings whose record is still at the revision of the intent. One answer for each, in order."""
-        head = [channel, now_ms, round(self.lease_s * 1000), token]
+        head: list[str | int] = [channel, now_ms, round(self.lease_s * 1000), token]
         answers = self._by_bucket(
             "claim", head, [(intent.folded, intent.revision, intent.target) for intent in intents], width=2
         )
         return [
-            Claim(intent.folded, what, int(base or 0), intent.target)
+            Claim(intent.folded, cast(Answer, what), int(base or 0), intent.target)
             for intent, (what, base) in zip(intents, answers, strict=True)
         ]
+
+    def rest(self, channel: str, intents: Sequence[Intent], now_ms: int) -> None:
+        """Have listings no longer looked at that are right, busy, held or gone, if they still are. Claims nothing."""
+        self.claim(channel, "", intents, now_ms)
 
     def settle(
         self, channel: str, token: str, settlements: Sequence[Settlement], now_ms: int, *, settle_s: float
@@ -71,7 +78,7 @@ class Writes:
 
         ``now_ms`` is taken after the write ended; ``settle_s`` is the channel's settle time.
         """
-        head = [channel, now_ms, round(settle_s * 1000), token]
+        head: list[str | int] = [channel, now_ms, round(settle_s * 1000), token]
         rows = [(row.folded, row.result.value, row.words[:WORDS_LIMIT]) for row in settlements]
         return [what for (what,) in self._by_bucket("settle", head, rows, width=1)]
 

@@ -2,10 +2,11 @@
 -- A listing with an open write is not dirty: whoever settles the write marks it again, unless it is right.
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel> (see merge.lua)
--- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer,
+-- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer ("": only look, claim nothing),
 --          then three for each listing: folded, revision that the target was worked out from, target.
 -- Answer   two for each listing: what happened, and for "claimed" its confirmed level, else "".
 --            claimed  go ahead          right   shows its target already; no longer dirty
+--            wrong    it was only looked at
 --            moved    the stock has changed since the target was worked out     busy    a write is under way
 --            held     parked, quarantined or missing                            gone    no such listing
 
@@ -38,6 +39,7 @@ local function claim(folded, rev, target)
     redis.call('ZREM', DIRTY, folded)
     return 'right', ''
   end
+  if token == '' then return 'wrong', '' end
   local due = now + lease_ms
   redis.call('HSET', key, channel .. ':write',
     table.concat({'sent', target, level, rev, token, now, 0, due}, ' '))

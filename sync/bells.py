@@ -1,0 +1,61 @@
+"""Ringing for a task (rule 14). A ring says "look"; what to look at stands in the store, so none is precious."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import OperationalError
+
+from sync.store import PREFIX
+
+if TYPE_CHECKING:
+    from sync.celery import SyncApp
+
+log = logging.getLogger(__name__)
+
+#: For how long a ring stands for all others like it, in milliseconds, should its task never run.
+RING_MS = 5000
+
+#: The longest countdown, in seconds: due times stand in the store, this is only to look soon after one.
+SOON_S = 60.0
+
+
+class Bells:
+    """The doorbells of one app."""
+
+    def __init__(self, app: SyncApp) -> None:
+        self.app = app
+
+    def ring(self, task: str, channel: str) -> None:
+        """Have a task look at a channel now, unless it has been rung for and has not come yet."""
+        if self.app.context.store.client.set(_key(task, channel), "1", px=RING_MS, nx=True):
+            self._send(task, channel)
+
+    def ring_after(self, task: str, channel: str, seconds: float) -> None:
+        """Have a task look at a channel a little later."""
+        self._send(task, channel, countdown=min(seconds, SOON_S))
+
+    def answered(self, task: str, channel: str) -> None:
+        """The task has come: the next ring is a new one."""
+        self.app.context.store.client.delete(_key(task, channel))
+
+    def ring_for_dirty(self, *, beside: str | None = None) -> None:
+        """Ring for a push on every channel that has something to push and is not left alone, beside one."""
+        context = self.app.context
+        now_ms = context.store.now_ms()
+        for name, channel in context.channels.items():
+            if name == beside or not channel.capabilities.writes or context.breaker.closed_to(name, now_ms):
+                continue
+            if context.worklist.waiting(name, now_ms).dirty:
+                self.ring("sync.push", name)
+
+    def _send(self, task: str, channel: str, countdown: float | None = None) -> None:
+        try:
+            self.app.send_task(task, kwargs={"channel": channel}, countdown=countdown)
+        except OperationalError as error:
+            log.warning("the broker took no ring for %s of %s (%s); the sweeper rings again", task, channel, error)
+
+
+def _key(task: str, channel: str) -> str:
+    return f"{PREFIX}bell:{task}:{channel}"

@@ -1,0 +1,84 @@
+"""Celery's settings, each with its reason. Read when a process first needs them, and never by an import alone."""
+
+from __future__ import annotations
+
+from kombu.entity import Queue
+
+from sync import embedded
+from sync.celery import app
+from sync.schedule import load_schedule
+
+_settings = app.context.settings
+
+if _settings.redis_url is None:
+    embedded.start(_settings.data_dir)
+    _store_url = embedded.broker_url(_settings.data_dir)
+else:
+    _store_url = _settings.redis_url.get_secret_value()
+_settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+broker_url = _settings.broker_url.get_secret_value() if _settings.broker_url else _store_url
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # a worker waits for its broker for ever
+broker_pool_limit = 10
+broker_transport_options = {
+    # a message whose worker died comes back after this; more than twice the longest task
+    "visibility_timeout": 300,
+    # look for such messages every 10 s, not every 100 s
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    # without time limits on the socket a half-open connection leaves a worker deaf for ever
+    "socket_timeout": 15,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    # queues are served in the order below: what a sale waits for goes before what merely should be done
+    "queue_order_strategy": "priority",
+    "global_keyprefix": "is:celery:",
+    "client_name": "inventory-sync",
+}
+visibility_timeout = 300
+
+task_queues = [Queue(name) for name in ("webhooks", "push", "pull", "maintenance")]  # type: ignore[no-untyped-call]
+task_default_queue = "maintenance"
+task_create_missing_queues = False  # a typo in a route is an error, not a queue that nobody reads
+task_routes = {
+    "sync.refresh": "webhooks",
+    "sync.push": "push",
+    "sync.pull": "pull",
+    "sync.reconcile": "maintenance",
+    "sync.sweep": "maintenance",
+}
+
+# A task is acknowledged when it has ended, so that a worker's death brings it back. Tasks are doorbells: what is
+# to be done stands in the store, and one that runs twice or is lost changes nothing.
+task_acks_late = True
+task_reject_on_worker_lost = False  # a task that kills its process would come back for ever
+task_acks_on_failure = True
+task_acks_on_timeout = True
+worker_prefetch_multiplier = 1  # nothing waits in a busy worker while another is idle
+worker_cancel_long_running_tasks_on_connection_loss = False  # tasks are short and may run twice
+task_ignore_result = True  # what was done is seen in the stock of record
+task_store_errors_even_if_ignored = False
+task_publish_retry_policy = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 1}
+task_send_sent_event = False
+worker_send_task_events = False
+
+task_serializer = "json"
+accept_content = ["json"]
+result_serializer = "json"
+timezone = "UTC"
+enable_utc = True
+
+# The work is waiting for HTTP: threads do as much of it as processes, in a tenth of the memory. They cannot be
+# stopped by Celery's time limits, so every request has its own and every task its deadline.
+worker_pool = "threads"
+worker_concurrency = 16
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+
+beat_schedule = load_schedule(_settings.schedule)
+beat_schedule_filename = str(_settings.data_dir / "beat-state")
+beat_max_loop_interval = 5
+beat_cron_starting_deadline = 600  # after a long pause an old nightly tick is not made up for
+beat_enable_remote_control = True  # `celery -A sync inspect ping` sees that beat lives

@@ -1,0 +1,83 @@
+"""Everything a task or a command works with, put together once for each process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from channels import Channel, channel_type
+from sync import embedded
+from sync.breaker import Breaker
+from sync.errors import SettingsError, UnknownChannel
+from sync.ledger import Ledger, Roster
+from sync.memory import StoreMemory
+from sync.settings import Settings
+from sync.store import Store
+from sync.worklist import Worklist
+from sync.writes import Writes
+
+
+@dataclass
+class Context:
+    """The settings and all that follows from them. Parts come into being when first used."""
+
+    settings: Settings
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, started if it is the embedded one."""
+        if self.settings.redis_url:
+            return Store(self.settings.redis_url.get_secret_value())
+        embedded.start(self.settings.data_dir)
+        return Store(embedded.url(self.settings.data_dir))
+
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """The adapters of all configured channels, by name, in the order of the file."""
+        if not self.settings.channel_settings:
+            raise SettingsError(
+                f"{self.settings.file}: channels: there is none; name each place that sells or counts in a table,"
+                " such as [channels.store]"
+            )
+        return {
+            name: channel_type(settings.type)(name, settings, StoreMemory.services(self.store, name))
+            for name, settings in self.settings.channel_settings.items()
+        }
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The stock of record."""
+        writable = tuple(name for name, channel in self.channels.items() if channel.capabilities.writes)
+        return Ledger(self.store, Roster(self.settings.authority, writable))
+
+    @cached_property
+    def writes(self) -> Writes:
+        """Claims on listings."""
+        return Writes(self.store)
+
+    @cached_property
+    def worklist(self) -> Worklist:
+        """What waits."""
+        return Worklist(self.store)
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        """Channels in trouble."""
+        return Breaker(self.store)
+
+    def channel(self, name: str) -> Channel:
+        """The adapter of a channel.
+
+        Raises:
+            UnknownChannel: the settings have none of this name.
+        """
+        try:
+            return self.channels[name]
+        except KeyError:
+            known = ", ".join(self.channels)
+            raise UnknownChannel(f"there is no channel {name!r} in {self.settings.file}; there are: {known}") from None
+
+    def named(self, channel: str | None) -> Iterable[str]:
+        """This channel, or all of them."""
+        return [channel] if channel and self.channel(channel) else list(self.channels)

@@ -1,0 +1,213 @@
+"""Reading levels from a channel into the stock of record: all of them page by page, or a few.
+
+A full reading may go on over several tasks: how far it has come stands in the store, ``is:pull:<channel>``:
+
+``wanted``
+    When it was last asked for (ms); absent once a reading that began later has ended.
+``began``, ``cursor``, ``rows``, ``resumed``
+    The reading under way: its start, where it goes on, the rows so far, whether it was ever taken up again.
+``finished``, ``last_rows``
+    When the last full reading ended, and how many rows it had.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from channels import Channel, Page
+from sync.context import Context
+from sync.deadline import Deadline
+from sync.ledger import Merged, Window
+from sync.store import PREFIX, Store, fold
+
+log = logging.getLogger(__name__)
+
+#: The most bad rows of one page that are logged one by one.
+PROBLEMS_LOGGED = 20
+
+
+class Read(NamedTuple):
+    """A page and when it was read."""
+
+    page: Page
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class PullState:
+    """How far the full reading of a channel has come. Times are milliseconds by the store's clock, 0 for never."""
+
+    wanted_ms: int
+    began_ms: int
+    cursor: str | None
+    rows: int
+    resumed: bool
+    finished_ms: int
+    last_rows: int
+
+
+class Pulls:
+    """What is known of each channel's full readings."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def want(self, channel: str, now_ms: int) -> None:
+        """Ask for a full reading that begins from now on."""
+        self.store.client.hset(_key(channel), "wanted", str(now_ms))
+
+    def state(self, channel: str) -> PullState:
+        """How far it has come."""
+        fields = cast("dict[str, str]", self.store.client.hgetall(_key(channel)))
+        return PullState(
+            wanted_ms=int(fields.get("wanted", 0)),
+            began_ms=int(fields.get("began", 0)),
+            cursor=fields.get("cursor"),
+            rows=int(fields.get("rows", 0)),
+            resumed="resumed" in fields,
+            finished_ms=int(fields.get("finished", 0)),
+            last_rows=int(fields.get("last_rows", 0)),
+        )
+
+    def begin(self, channel: str, now_ms: int) -> None:
+        """A full reading begins."""
+        self._replace(channel, {"began": now_ms, "rows": 0}, "cursor", "resumed")
+
+    def resume(self, channel: str) -> None:
+        """A full reading is taken up again."""
+        self.store.client.hset(_key(channel), "resumed", "1")
+
+    def advance(self, channel: str, cursor: str | None, rows: int) -> None:
+        """A page has been applied."""
+        self._replace(channel, {"rows": rows} | ({"cursor": cursor} if cursor else {}))
+
+    def finish(self, channel: str, state: PullState, now_ms: int) -> None:
+        """The full reading has ended."""
+        gone = ["began", "cursor", "rows", "resumed"]
+        if self.state(channel).wanted_ms <= state.began_ms:
+            gone.append("wanted")
+        self._replace(channel, {"finished": now_ms, "last_rows": state.rows}, *gone)
+
+    def _replace(self, channel: str, fields: Mapping[Any, Any], *gone: str) -> None:
+        pipeline = self.store.client.pipeline(transaction=True)
+        pipeline.hset(_key(channel), mapping=fields)
+        if gone:
+            pipeline.hdel(_key(channel), *gone)
+        pipeline.execute()
+
+
+def timed(context: Context, pages: Iterator[Page]) -> Iterator[Read]:
+    """Pages with the window in which each was read, by the store's clock; a page's own time where it has one."""
+    while True:
+        began_ms = context.store.now_ms()
+        page = next(pages, None)
+        if page is None:
+            return
+        if page.as_of is not None:
+            as_of_ms = round(page.as_of.timestamp() * 1000)
+            yield Read(page, Window(as_of_ms, as_of_ms))
+        else:
+            yield Read(page, Window(began_ms, context.store.now_ms()))
+
+
+def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Merged:
+    """Merge one page into the stock of record, and tell people about rows that could not be understood."""
+    page, window = read
+    for problem in page.problems[:PROBLEMS_LOGGED]:
+        log.warning("%s: %s: %s", channel.name, problem.where, problem.reason)
+    if len(page.problems) > PROBLEMS_LOGGED:
+        log.warning("%s: and %d more rows like these", channel.name, len(page.problems) - PROBLEMS_LOGGED)
+    return context.ledger.merge(
+        channel.name,
+        page.levels,
+        window,
+        channel.capabilities,
+        cause=page.source or cause,
+        now_ms=context.store.now_ms(),
+    )
+
+
+def pull(context: Context, name: str, deadline: Deadline) -> bool:
+    """Read every level of a channel into the stock of record, or go on with it. True when the reading has ended.
+
+    Raises:
+        channels.errors.ChannelError: the channel could not be read; what was read so far is kept.
+    """
+    channel, pulls = context.channel(name), Pulls(context.store)
+    state = pulls.state(name)
+    if state.began_ms and state.cursor:
+        pulls.resume(name)
+    else:
+        pulls.begin(name, context.store.now_ms())
+    state = pulls.state(name)
+    cause = f"reading of {name}"
+    merged, rows = Merged(), state.rows
+    pages = channel.read_all(state.cursor)
+    for read in timed(context, pages):
+        part = merge_page(context, channel, read, cause)
+        merged.add(part)
+        rows += part.rows - part.counts["quarantined"]
+        pulls.advance(name, read.page.cursor, rows)
+        if deadline.over and read.page.cursor is not None:
+            log.info("%s: %d listings read so far; going on in the next task", name, rows)
+            return False
+    finished = pulls.state(name)
+    if channel.capabilities.read_batch and (finished.resumed or rows < context.ledger.listings(name)):
+        _note_absent(context, name, finished.began_ms)
+    pulls.finish(name, finished, context.store.now_ms())
+    log.info("%s: %d listings read: %s", name, rows, _figures(merged))
+    return True
+
+
+def pull_some(context: Context, name: str, skus: Sequence[str]) -> Merged:
+    """Read the levels of these SKUs on a channel into the stock of record.
+
+    A SKU whose listing is not known yet is left to the next full reading.
+
+    Raises:
+        channels.errors.ChannelError: the channel could not be read.
+    """
+    records = context.ledger.records(list(dict.fromkeys(fold(sku) for sku in skus)))
+    refs = [record.listings[name].ref for record in records if name in record.listings]
+    if len(refs) < len(skus):
+        log.warning("%s: %d of the SKUs are not known there; a full reading finds them", name, len(skus) - len(refs))
+    return read_refs(context, name, refs, cause=f"reading of {name}")
+
+
+def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> Merged:
+    """Read single listings and merge them; marks that this answers are taken back."""
+    channel = context.channel(name)
+    size = channel.capabilities.read_batch
+    merged = Merged()
+    for start in range(0, len(refs) if size else 0, size or 1):
+        chunk = refs[start : start + size]
+        for read in timed(context, iter_once(channel, chunk)):
+            merged.add(merge_page(context, channel, read, cause))
+            context.worklist.unmark(name, chunk, read.window.began_ms)
+    return merged
+
+
+def iter_once(channel: Channel, refs: Sequence[str]) -> Iterator[Page]:
+    """One reading of single listings, made when it is asked for."""
+    yield channel.read(refs)
+
+
+def _note_absent(context: Context, name: str, began_ms: int) -> None:
+    found = context.ledger.absent(name, began_ms)
+    if found["missing"]:
+        log.warning(
+            "%s: %d listings are no longer shown; they keep their levels and are not written", name, found["missing"]
+        )
+    if found["adopted"]:
+        Pulls(context.store).want(name, context.store.now_ms())  # their levels are to be opened anew
+
+
+def _figures(merged: Merged) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(merged.counts.items())) or "nothing new"
+
+
+def _key(channel: str) -> str:
+    return f"{PREFIX}pull:{channel}"

@@ -1,0 +1,168 @@
+"""Bringing a channel's listings to their targets.
+
+The way of one listing: it is dirty; its target is worked out from the record as it stands; just before the write
+the level is read once more and merged (rule 6); the target is worked out again; the listing is claimed at that very
+revision (rules 1 and 2); the write is sent; its outcome is settled (rule 5).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from channels import Channel, Outcome, Result, Write
+from channels.errors import ChannelError
+from sync.context import Context
+from sync.deadline import Deadline
+from sync.policy import target
+from sync.pull import read_refs
+from sync.records import Record
+from sync.writes import Intent, Settlement
+
+log = logging.getLogger(__name__)
+
+#: How many dirty listings are looked at together, so that the most urgent of them go first.
+LOOKAHEAD = 2000
+
+#: Seconds of the lease that are kept for the answer to the last request of a write.
+ANSWER_S = 30.0
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of a channel's dirty listings."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    #: Whether all that was dirty has been dealt with.
+    finished: bool = True
+    #: The channel's words when a whole batch came to nothing; the rest was left for later.
+    trouble: str = ""
+
+
+def push(context: Context, name: str, deadline: Deadline) -> Pushed:
+    """Bring the dirty listings of a channel to their targets, the most urgent first.
+
+    Raises:
+        channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
+    """
+    channel, pushed = context.channel(name), Pushed()
+    if not channel.capabilities.writes:
+        return pushed
+    tried: set[str] = set()
+    while not deadline.over:
+        dirty = [sku for sku in context.worklist.dirty(name, LOOKAHEAD) if sku not in tried]
+        if not dirty:
+            return pushed
+        tried.update(dirty)
+        wrong = _drop_right(context, name, context.ledger.records(dirty), pushed)
+        size = channel.capabilities.write_batch
+        for start in range(0, len(wrong), size):
+            if deadline.over or pushed.trouble:
+                pushed.finished = False
+                return pushed
+            moved = _push_batch(context, channel, wrong[start : start + size], pushed)
+            tried.difference_update(moved)
+    pushed.finished = False
+    return pushed
+
+
+def urgency(level: int, wanted: int) -> int:
+    """Which writes go first: to zero (0), then down (1), then up (2). What is not there must not be sold."""
+    if wanted == 0:
+        return 0
+    return 1 if wanted < level else 2
+
+
+def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: Pushed) -> list[Record]:
+    """Unmark listings that show their target already; give the others, the most urgent first."""
+    wrong, right = [], []
+    for record in records:
+        listing = record.listings.get(name)
+        wanted = target(record)
+        if listing is None:
+            right.append(Intent(record.folded, record.revision, 0))
+        elif wanted is None or wanted == listing.level:
+            right.append(Intent(record.folded, record.revision, listing.level))
+        elif listing.write is not None:
+            right.append(Intent(record.folded, record.revision, wanted))  # whoever settles it marks it again
+        else:
+            wrong.append((urgency(listing.level, wanted), record))
+    if right:
+        context.writes.rest(name, right, context.store.now_ms())
+        pushed.counts["right"] += len(right)
+    wrong.sort(key=lambda pair: pair[0])
+    return [record for _, record in wrong]
+
+
+def _push_batch(context: Context, channel: Channel, records: Sequence[Record], pushed: Pushed) -> set[str]:
+    """Guard, claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
+    if channel.capabilities.read_batch:
+        read_refs(context, channel.name, [record.listings[channel.name].ref for record in records], "before a write")
+    token = context.writes.new_token()
+    fresh = context.ledger.records([record.folded for record in records])
+    intents = [
+        Intent(record.folded, record.revision, wanted) for record in fresh if (wanted := target(record)) is not None
+    ]
+    until = time.monotonic() + context.writes.lease_s - ANSWER_S
+    claims = context.writes.claim(channel.name, token, intents, context.store.now_ms())
+    pushed.counts.update(claim.what for claim in claims if claim.what != "claimed")
+    claimed = {claim.folded: claim for claim in claims if claim.what == "claimed"}
+    writes = [
+        Write(record.listings[channel.name].ref, record.sku, claim.target, claim.base)
+        for record in fresh
+        if (claim := claimed.get(record.folded))
+    ]
+    if writes:
+        _send(context, channel, token, list(claimed), writes, until, pushed)
+    return {claim.folded for claim in claims if claim.what == "moved"}
+
+
+def _send(
+    context: Context,
+    channel: Channel,
+    token: str,
+    skus: Sequence[str],
+    writes: Sequence[Write],
+    until: float,
+    pushed: Pushed,
+) -> None:
+    try:
+        outcomes = channel.write(writes, until=until)
+    except ChannelError as error:  # by the contract nothing was applied
+        deferred = [Outcome(write.ref, Result.DEFERRED, reason=error.reason) for write in writes]
+        _settle(context, channel, token, skus, writes, deferred, pushed)
+        raise
+    _settle(context, channel, token, skus, writes, outcomes, pushed)
+
+
+def _settle(
+    context: Context,
+    channel: Channel,
+    token: str,
+    skus: Sequence[str],
+    writes: Sequence[Write],
+    outcomes: Sequence[Outcome],
+    pushed: Pushed,
+) -> None:
+    settlements = [
+        Settlement(sku, _certain(write, outcome), outcome.reason)
+        for sku, write, outcome in zip(skus, writes, outcomes, strict=True)
+    ]
+    context.writes.settle(
+        channel.name, token, settlements, context.store.now_ms(), settle_s=channel.capabilities.settle_s
+    )
+    pushed.counts.update(settlement.result.value for settlement in settlements)
+    if all(settlement.result in (Result.UNKNOWN, Result.DEFERRED) for settlement in settlements):
+        pushed.trouble = settlements[0].words
+    for settlement in settlements:
+        if settlement.result in (Result.REFUSED, Result.UNKNOWN):
+            log.warning("%s: %s: write %s: %s", channel.name, settlement.folded, settlement.result, settlement.words)
+
+
+def _certain(write: Write, outcome: Outcome) -> Result:
+    """A write whose answer shows another level than the one sent is taken, and left to a reading."""
+    shows_another = outcome.result is Result.CONFIRMED and outcome.level not in (None, write.units)
+    return Result.ACCEPTED if shows_another else outcome.result

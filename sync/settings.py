@@ -1,0 +1,192 @@
+"""The settings: environment over secret files over the settings file over defaults, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from channels import ChannelSettings, channel_type, channel_types
+from sync.errors import SettingsError
+
+#: The environment variable that names the settings file.
+FILE_VARIABLE = "SYNC_CONFIG"
+
+#: The settings file when nothing names another.
+DEFAULT_FILE = "sync.toml"
+
+#: Where containers mount secrets: one file for each, named like the environment variable, in lower or upper case.
+SECRETS_FOLDER = "/run/secrets"
+
+#: What a channel may be called: it becomes part of keys, addresses and metrics.
+CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Keys of the file are these names; variables are ``SYNC_`` and the name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNC_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    redis_url: SecretStr | None = None
+    """Where the stock of record is kept (``redis://``, ``rediss://``); unset: the embedded store in ``data_dir``."""
+
+    broker_url: SecretStr | None = None
+    """Celery's broker; unset: the same server as ``redis_url``."""
+
+    data_dir: Path = Path("var")
+    """The folder for the embedded store and the scheduler's memory, relative to the settings file."""
+
+    authority: str = ""
+    """The channel whose first count opens the stock of record; unset: the first channel in the file."""
+
+    schedule: Path | None = None
+    """The beat schedule, in the format of ``celerybeat-schedule.example``; unset: that example."""
+
+    sentry_dsn: SecretStr | None = None
+    """Where errors are reported; unset: nowhere."""
+
+    log_format: Literal["text", "json"] = "text"
+    """How a log line looks."""
+
+    channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(default_factory=dict)
+    """One table for each channel; each holds ``type`` and the keys of that channel type."""
+
+    _file: Path = PrivateAttr(default=Path(DEFAULT_FILE))
+    _channels: dict[str, ChannelSettings] = PrivateAttr(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The file these settings were read from, whether or not it exists."""
+        return self._file
+
+    @property
+    def channel_settings(self) -> Mapping[str, ChannelSettings]:
+        """The checked settings of every channel, in the order of the file."""
+        return self._channels
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then secret files, then the settings file."""
+        return (
+            env_settings,
+            NestedSecretsSettingsSource(
+                file_secret_settings,
+                secrets_dir=SECRETS_FOLDER,
+                secrets_dir_missing="ok",
+                secrets_prefix="SYNC_",
+                secrets_nested_delimiter="__",
+            ),
+            TomlConfigSettingsSource(settings_cls, toml_file=settings_file()),
+        )
+
+
+def settings_file() -> Path:
+    """The settings file that is meant: ``SYNC_CONFIG``, or ``sync.toml`` in the working folder."""
+    return Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
+
+
+def load_settings() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        SettingsError: something is wrong; the message names the file, each key and what would be right.
+    """
+    file = settings_file()
+    if FILE_VARIABLE in os.environ and not file.is_file():
+        raise SettingsError(f"{file}: there is no such file; {FILE_VARIABLE} must name your settings file")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(file, "", error.errors(), Settings)) from None
+    except ValueError as error:  # the file is no TOML
+        raise SettingsError(f"{file}: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    settings._file = file
+    settings._channels = {name: _channel(file, name, table) for name, table in settings.channels.items()}
+    if settings.authority and settings.authority not in settings.channels:
+        instead = _instead(settings.authority, settings.channels)
+        raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{instead}")
+    base = file.parent
+    return settings.model_copy(
+        update={
+            "data_dir": base / settings.data_dir,
+            "schedule": base / settings.schedule if settings.schedule else None,
+            "authority": settings.authority or next(iter(settings.channels), ""),
+        }
+    )
+
+
+def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
+    key = f"channels.{name}"
+    if not isinstance(table, dict):
+        raise SettingsError(f"{file}: {key}: must be a table, [{key}]")
+    if not CHANNEL_NAME.fullmatch(name):
+        raise SettingsError(f"{file}: {key}: a channel's name is 1 to 32 of a-z, 0-9, _ and -, a letter first")
+    kind = table.get("type")
+    if not isinstance(kind, str):
+        raise SettingsError(f"{file}: {key}.type: must say what the channel is, one of: {', '.join(channel_types())}")
+    try:
+        model = channel_type(kind).Settings
+    except LookupError as error:
+        raise SettingsError(f"{file}: {key}.type: {error.args[0]}{_instead(kind, channel_types())}") from None
+    try:
+        checked = model.model_validate(table)
+    except ValidationError as error:
+        raise SettingsError(_explain(file, f"{key}.", error.errors(), model)) from None
+    paths = {
+        field: file.parent / value for field, value in checked if isinstance(value, Path) and not value.is_absolute()
+    }
+    return checked.model_copy(update=paths) if paths else checked
+
+
+def _explain(file: Path, prefix: str, errors: list[ErrorDetails], model: type[BaseModel]) -> str:
+    """One line for each thing that is wrong: the file, the key, what would be right."""
+    return "\n".join(f"{file}: {prefix}{_key(error)}: {_advice(error, model)}" for error in errors)
+
+
+def _key(error: ErrorDetails) -> str:
+    return ".".join(str(part) for part in error["loc"]) or "(the whole file)"
+
+
+def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        return f"there is no such key{_instead(key, model.model_fields)}"
+    if error["type"] == "missing":
+        field = model.model_fields.get(key)
+        meaning = f" ({field.description.strip().rstrip('.')})" if field and field.description else ""
+        return f"is missing{meaning}"
+    return error["msg"][0].lower() + error["msg"][1:]
+
+
+def _instead(wrong: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(wrong, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known)}"

@@ -1,0 +1,114 @@
+"""The tasks. Each says which channel to look at, calls one function of the domain, and rings for what comes next.
+
+All may run twice, late or not at all: what is to be done stands in the store, and :func:`sweep` rings again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from channels.errors import ChannelError, Unanswered
+from sync import pull as pulling
+from sync import push as pushing
+from sync import refresh as refreshing
+from sync.bells import Bells
+from sync.celery import app
+from sync.deadline import Deadline
+from sync.pull import Pulls
+from sync.turns import Turn
+
+log = logging.getLogger(__name__)
+
+#: How long one task works before it hands over to the next, in seconds.
+TASK_S = 45.0
+
+bells = Bells(app)
+
+
+@app.task(name="sync.reconcile")
+def reconcile(channel: str | None = None) -> None:
+    """Pull one channel or all, then push whatever is now wrong."""
+    context = app.context
+    for name in context.named(channel):
+        Pulls(context.store).want(name, context.store.now_ms())
+        bells.ring("sync.pull", name)
+
+
+@app.task(name="sync.pull")
+def pull(channel: str, skus: list[str] | None = None) -> None:
+    """Read levels (all, or these) into the stock of record."""
+    if skus is not None:
+
+        def these() -> bool:
+            pulling.pull_some(app.context, channel, skus)
+            return True
+
+        _guarded("sync.pull", channel, these, alone=False)
+        return
+    _guarded("sync.pull", channel, lambda: pulling.pull(app.context, channel, Deadline(TASK_S)))
+
+
+@app.task(name="sync.push")
+def push(channel: str) -> None:
+    """Bring the channel's listings to their targets."""
+    context = app.context
+    settle_s = context.channel(channel).capabilities.settle_s
+
+    def once() -> bool:
+        pushed = pushing.push(context, channel, Deadline(TASK_S))
+        if pushed.counts:
+            log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
+        if pushed.counts["accepted"] or pushed.counts["unknown"]:
+            bells.ring_after("sync.refresh", channel, settle_s)
+        if pushed.trouble:
+            raise Unanswered(channel, "write", pushed.trouble)
+        return pushed.finished
+
+    _guarded("sync.push", channel, once)
+
+
+@app.task(name="sync.refresh")
+def refresh(channel: str) -> None:
+    """Read again the listings that webhooks or unknown writes marked."""
+    _guarded("sync.refresh", channel, lambda: refreshing.refresh(app.context, channel, Deadline(TASK_S)))
+
+
+@app.task(name="sync.sweep")
+def sweep() -> None:
+    """Ring for whatever has waited: a ring may be lost, what is to be done is not."""
+    context = app.context
+    for name, channel in context.channels.items():
+        now_ms = context.store.now_ms()
+        if context.breaker.closed_to(name, now_ms):
+            continue
+        waiting = context.worklist.waiting(name, now_ms)
+        if Pulls(context.store).state(name).wanted_ms:
+            bells.ring("sync.pull", name)
+        if waiting.due and channel.capabilities.read_batch:
+            bells.ring("sync.refresh", name)
+        if waiting.dirty and channel.capabilities.writes:
+            bells.ring("sync.push", name)
+
+
+def _guarded(task: str, channel: str, one_round: Callable[[], bool], *, alone: bool = True) -> None:
+    """Do a task's rounds, leave a channel in trouble alone, and ring for what comes next.
+
+    ``one_round`` says whether it did all there was to do; ``alone``: no other process does rounds meanwhile.
+    """
+    context = app.context
+    bells.answered(task, channel)
+    context.channel(channel)
+    if context.breaker.closed_to(channel, context.store.now_ms()):
+        return
+    try:
+        more = Turn(context.store, task, channel).rounds(one_round) if alone else not one_round()
+    except ChannelError as error:
+        trouble = context.breaker.failed(channel, error, context.store.now_ms())
+        log.warning("%s", error)
+        bells.ring_after(task, channel, (trouble.until_ms - trouble.at_ms) / 1000)
+    else:
+        context.breaker.worked(channel)
+        if more:
+            bells.ring(task, channel)
+    bells.ring_for_dirty(beside=channel if task == "sync.push" else None)

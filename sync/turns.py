@@ -1,0 +1,51 @@
+"""Things that one process does at a time for a channel: a lease, and a wish for another round that is never lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from sync.store import PREFIX, Call, Store
+
+#: How long a turn lasts without being renewed, in seconds.
+LEASE_S = 60.0
+
+
+class Turn:
+    """One process's attempt at a turn. Only efficiency hangs on it: claims keep writes apart (rule 2)."""
+
+    def __init__(self, store: Store, what: str, channel: str) -> None:
+        self.store = store
+        self._token = uuid.uuid4().hex
+        name = f"{PREFIX}turn:{{{channel}}}:{what}"
+        self._keys = (name, f"{name}:again")
+
+    def take(self) -> bool:
+        """Take or renew the turn. If somebody else has it, they will go round once more."""
+        call = Call(self._keys, [self._token, round(LEASE_S * 1000)])
+        return bool(self.store.run("turn_take", [call])[0])
+
+    def end(self, *, whatever: bool = False) -> bool:
+        """End the turn. True: somebody wished for another round and the turn is still ours (never if ``whatever``)."""
+        call = Call(self._keys, [self._token, int(whatever)])
+        return bool(self.store.run("turn_end", [call])[0])
+
+    def rounds(self, one_round: Callable[[], bool]) -> bool:
+        """Do rounds until nobody wishes for another. ``one_round`` says whether it did all there was to do.
+
+        Returns whether somebody should be rung for to go on: False when all is done, and when another has the
+        turn (they were told, and go round once more).
+        """
+        if not self.take():
+            return False
+        ended = False
+        try:
+            while True:
+                if not one_round():
+                    return True
+                if not self.end():
+                    ended = True
+                    return False
+        finally:
+            if not ended:
+                self.end(whatever=True)
