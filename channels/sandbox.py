@@ -116,10 +116,11 @@ class Troubled:
             return self.app(environ, start_response)
         if fault.kind in ("drop", "lost 500"):
             _swallow(self.app, environ)
+        else:
+            _read_body(environ)
         if fault.kind in ("drop", "hang up"):
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionAbortedError("the sandbox was told to hang up")
-        _read_body(environ)
         if fault.kind == "garbage":
             return Response("<html><body>Temporarily elsewhere</body></html>", mimetype="text/html")(
                 environ, start_response
