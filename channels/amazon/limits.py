@@ -1,0 +1,46 @@
+"""The usage plans that Amazon documents for the operations used here.
+
+Sources: the descriptions in the models of selling-partner-api-models (listings-items 2021-08-01, orders
+2026-01-01), and rate-limits.yml of selling-partner-api-sdk; where they differ, the lower one stands here. The
+limit in force may be lower still, and is told by the header ``x-amzn-RateLimit-Limit``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Limit(NamedTuple):
+    """The token bucket of one operation, one for each pair of seller and application."""
+
+    #: What this adapter calls the operation, in budgets and errors.
+    operation: str
+    method: str
+    #: A regular expression that the whole path matches.
+    path: str
+    #: Tokens that come back each second.
+    per_s: float
+    #: Tokens that the full bucket holds.
+    burst: int
+
+
+SEARCH_LISTINGS = "search listings"
+GET_LISTING = "get listing"
+PATCH_LISTING = "patch listing"
+SEARCH_ORDERS = "search orders"
+
+LIMITS = (
+    Limit(SEARCH_LISTINGS, "GET", r"/listings/2021-08-01/items/[^/]+", 5, 5),
+    Limit(GET_LISTING, "GET", r"/listings/2021-08-01/items/[^/]+/[^/]+", 5, 5),
+    Limit(PATCH_LISTING, "PATCH", r"/listings/2021-08-01/items/[^/]+/[^/]+", 5, 5),
+    Limit(SEARCH_ORDERS, "GET", r"/orders/2026-01-01/orders", 0.0056, 20),
+)
+
+
+def limit_for(method: str, path: str) -> Limit | None:
+    """The limit of a request, by its method and its path as sent (percent-encoded); ``None`` if none is known."""
+    for limit in LIMITS:
+        if limit.method == method and re.fullmatch(limit.path, path):
+            return limit
+    return None

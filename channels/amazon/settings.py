@@ -1,0 +1,49 @@
+"""What a seller account's table in the settings file may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from channels.contract import ChannelSettings
+
+#: Where the Selling Partner API of North America lives, and where access tokens are fetched everywhere
+#: (SP-API documentation, "SP-API endpoints" and "Connect to the Selling Partner API").
+NORTH_AMERICA = "https://sellingpartnerapi-na.amazon.com"
+TOKEN_URL = "https://api.amazon.com/auth/o2/token"  # noqa: S105 - an address, not a secret
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class AmazonSettings(ChannelSettings):
+    """One seller account in one marketplace."""
+
+    api_url: Url = NORTH_AMERICA
+    """The regional address of the Selling Partner API (North America ``-na``, Europe ``-eu``, Far East ``-fe``)."""
+
+    auth_url: Url = TOKEN_URL
+    """The address at which Login with Amazon gives access tokens."""
+
+    seller_id: Name
+    """The seller's merchant token, from Seller Central under Settings, Account Info."""
+
+    marketplace_id: Name
+    """The marketplace whose listings are kept in step, such as ``ATVPDKIKX0DER`` for amazon.com."""
+
+    client_id: Name
+    """The LWA client id of the application that the seller authorised."""
+
+    client_secret: Secret
+    """The LWA client secret of that application."""
+
+    refresh_token: Secret
+    """The refresh token that the seller's authorisation of the application gave."""
+
+    settle_s: float = Field(default=120.0, ge=0)
+    """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""
+
+    visible_within_s: float = Field(default=900.0, gt=0)
+    """For how many seconds an accepted write may stay invisible before it counts as lost and is written again."""

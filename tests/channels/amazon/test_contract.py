@@ -1,0 +1,64 @@
+"""What every channel promises, kept by Amazon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from channels.amazon import AmazonChannel
+from channels.amazon.sandbox import AmazonSandbox
+from channels.sandbox import Fault as Trouble
+from channels.testing import ChannelContract, Fault, World
+
+#: A full reading, or a write. The look before a write is let pass, so that trouble hits the write itself.
+READINGS_AND_WRITES = r"^PATCH|^GET (?!.*identifiers)"
+
+TROUBLE = {
+    "throttle": Trouble("answer", match="^(GET|PATCH)", status=429),
+    "deny": Trouble("answer", match="^(GET|PATCH)", status=403),
+    "crash": Trouble("answer", match=READINGS_AND_WRITES, status=503),
+    "hang up": Trouble("hang up", match=READINGS_AND_WRITES),
+    "garbage": Trouble("garbage", match=READINGS_AND_WRITES),
+    "drop the answer of a write": Trouble("drop", match="^PATCH"),
+}
+
+
+class AmazonWorld:
+    """The mock account, whose writes take five minutes to show."""
+
+    delay_s = 300.0
+
+    def __init__(self, sandbox: AmazonSandbox, channel: AmazonChannel, advance: Callable[[float], None]) -> None:
+        self.channel = channel
+        self._sandbox = sandbox
+        self._advance = advance
+        sandbox.account.visible_after_s = self.delay_s
+
+    def put(self, sku: str, units: int) -> None:
+        self._sandbox.account.put(sku, units)
+
+    def remove(self, sku: str) -> None:
+        self._sandbox.account.remove(sku)
+
+    def shown(self, sku: str) -> int:
+        units = self._sandbox.account.shown(sku)
+        assert units is not None
+        return units
+
+    def sell(self, sku: str, units: int) -> None:
+        self._sandbox.account.sell(sku, units)
+
+    def fault(self, kind: Fault) -> None:
+        self._sandbox.faults.clear()
+        if kind != "nothing":
+            self._sandbox.faults.add(TROUBLE[kind])
+
+    def settle(self) -> None:
+        self._advance(self.delay_s)
+
+
+class TestTheContract(ChannelContract):
+    @pytest.fixture
+    def world(self, sandbox: AmazonSandbox, channel: AmazonChannel, clock) -> World:
+        return AmazonWorld(sandbox, channel, clock.advance)
