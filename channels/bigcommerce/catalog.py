@@ -1,0 +1,155 @@
+"""Stock by the catalogue: levels read and written as ``inventory_level`` of products and variants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from channels.batches import outcomes_of, write_split
+from channels.bigcommerce.client import BigCommerceClient
+from channels.bigcommerce.fuse import Fuse
+from channels.bigcommerce.models import (
+    PRODUCT_FIELDS,
+    Answer,
+    Product,
+    Ref,
+    Variant,
+    level_of,
+    rows_of_products,
+)
+from channels.bigcommerce.models import Page as Collection
+from channels.contract import Outcome, Page, Result, Write
+from channels.errors import Denied, Incomprehensible
+
+#: The most products on one page (the catalogue's maximum ``limit``).
+PAGE = 250
+
+#: The most items that the batch PUTs take (products_catalog.v3.yml, product-variants_catalog.v3.yml).
+PRODUCTS_PER_CALL = 10
+VARIANTS_PER_CALL = 50
+
+
+class CatalogStock:
+    """The levels of one store as its catalogue shows them."""
+
+    #: Each ref names at most one product, so that this many always fit on one page.
+    read_batch = PAGE
+    write_batch = VARIANTS_PER_CALL
+    #: A level in an answer and the next reading of it come from different machines of the store.
+    settle_s = 2.0
+
+    def __init__(self, client: BigCommerceClient) -> None:
+        self._client = client
+
+    def read_all(self, cursor: str | None) -> Iterator[Page]:
+        """Every listing, in the order of product ids; the cursor is the last product id.
+
+        Pages are cut by id and not by number: a product that is added or deleted meanwhile moves no other
+        product across the edge of a page.
+        """
+        after = int(cursor) if cursor else 0
+        while True:
+            products, total = self._page("read products", {"id:greater": after, "sort": "id", "direction": "asc"})
+            if total and not (products and products[0].id > after):
+                reason = f"{total} products are said to follow the product {after}, and none was given"
+                raise Incomprehensible(self._client.channel, "read products", reason)
+            rows = rows_of_products(products)
+            last = total <= len(products)
+            after = after if not products else products[-1].id
+            yield Page(rows.levels, rows.problems, cursor=None if last else str(after))
+            if last:
+                return
+
+    def read(self, refs: Sequence[str]) -> Page:
+        """These listings, by one call."""
+        products = sorted({ref.product_id for text in refs if (ref := Ref.parse(text))})
+        if not products:
+            return Page([])
+        found, _ = self._page("read some products", {"id:in": ",".join(map(str, products))})
+        rows, wanted = rows_of_products(found), frozenset(refs)
+        return Page([level for level in rows.levels if level.ref in wanted], rows.problems)
+
+    def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Product], int]:
+        params = {"include": "variants", "include_fields": PRODUCT_FIELDS, "limit": PAGE, **filters}
+        page = self._client.fetch(operation, "/v3/catalog/products", params, Collection[Product])
+        return page.data, page.meta.pagination.total
+
+    def write(self, writes: Sequence[Write], until: float = math.inf) -> list[Outcome]:
+        """Levels of products by tens and of variants by fifties."""
+        outcomes: dict[str, Outcome] = {}
+        send = Fuse(self._send)
+        for batch in _batches(writes):
+            try:
+                results = write_split(batch, send, until=until)
+            except Denied as error:
+                if not outcomes:
+                    raise
+                results = outcomes_of(batch, error)
+            outcomes.update(zip((write.ref for write in batch), results, strict=True))
+        return [outcomes[write.ref] for write in writes]
+
+    def _send(self, writes: Sequence[Write]) -> list[Outcome]:
+        """One call for writes of one kind. The single PUTs say best what is wrong, so one row goes by them."""
+        refs = [ref for write in writes if (ref := Ref.parse(write.ref))]
+        if refs[0].variant_id is None:
+            return self._send_products(refs, writes)
+        return self._send_variants(refs, writes)
+
+    def _send_products(self, refs: Sequence[Ref], writes: Sequence[Write]) -> list[Outcome]:
+        operation, path = "write products", "/v3/catalog/products"
+        rows = [{"id": ref.product_id, "inventory_level": write.units} for ref, write in zip(refs, writes, strict=True)]
+        if len(writes) == 1:
+            body = {"inventory_level": writes[0].units}
+            response = self._client.call(operation, "PUT", f"{path}/{refs[0].product_id}", json=body)
+            shown = [self._client.understood(operation, response, Answer[Product]).data]
+        else:
+            response = self._client.call(operation, "PUT", path, json=rows)
+            shown = self._client.understood(operation, response, Answer[list[Product]]).data
+        products = {product.id: product for product in shown}
+        return [
+            _outcome_of_product(write, products.get(ref.product_id)) for ref, write in zip(refs, writes, strict=True)
+        ]
+
+    def _send_variants(self, refs: Sequence[Ref], writes: Sequence[Write]) -> list[Outcome]:
+        operation = "write variants"
+        rows = [{"id": ref.variant_id, "inventory_level": write.units} for ref, write in zip(refs, writes, strict=True)]
+        if len(writes) == 1:
+            path = f"/v3/catalog/products/{refs[0].product_id}/variants/{refs[0].variant_id}"
+            response = self._client.call(operation, "PUT", path, json={"inventory_level": writes[0].units})
+            shown = [self._client.understood(operation, response, Answer[Variant]).data]
+        else:
+            response = self._client.call(operation, "PUT", "/v3/catalog/variants", json=rows)
+            shown = self._client.understood(operation, response, Answer[list[Variant]]).data
+        levels = {variant.id: level_of(variant.inventory_level) for variant in shown}
+        return [_outcome(write, levels.get(ref.variant_id or 0)) for ref, write in zip(refs, writes, strict=True)]
+
+
+def _batches(writes: Sequence[Write]) -> list[list[Write]]:
+    """The writes by kind, in parts that one call takes; the kind of the first write goes first."""
+    products = [write for write in writes if write.ref.startswith("p")]
+    variants = [write for write in writes if not write.ref.startswith("p")]
+    parts = [products[start : start + PRODUCTS_PER_CALL] for start in range(0, len(products), PRODUCTS_PER_CALL)]
+    more = [variants[start : start + VARIANTS_PER_CALL] for start in range(0, len(variants), VARIANTS_PER_CALL)]
+    return parts + more if products and writes[0] is products[0] else more + parts
+
+
+def _outcome_of_product(write: Write, product: Product | None) -> Outcome:
+    """A product that meanwhile counts by variant takes its own level without effect."""
+    if product is None:
+        return Outcome(write.ref, Result.ACCEPTED)
+    if product.inventory_tracking not in (None, "product"):
+        reason = f"the product's stock is tracked by {product.inventory_tracking!r} now, no longer by product"
+        return Outcome(write.ref, Result.REFUSED, reason=reason)
+    return _outcome(write, level_of(product.inventory_level))
+
+
+def _outcome(write: Write, shown: int | None) -> Outcome:
+    """What an answer proves.
+
+    Another level than the one sent proves nothing: a unit may have been sold meanwhile, or the answer may still
+    show the level before the write (the store applies stock in the background). A later reading tells.
+    """
+    if shown == write.units:
+        return Outcome(write.ref, Result.CONFIRMED, level=shown)
+    reason = "" if shown is None else f"the answer shows {shown}"
+    return Outcome(write.ref, Result.ACCEPTED, reason=reason)

@@ -1,0 +1,83 @@
+"""The BigCommerce channel: one store, kept by the contract."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from channels.bigcommerce.catalog import CatalogStock
+from channels.bigcommerce.client import BigCommerceClient
+from channels.bigcommerce.inventory import InventoryStock
+from channels.bigcommerce.models import Ref, level_of
+from channels.bigcommerce.orders import Orders
+from channels.bigcommerce.settings import BigCommerceSettings
+from channels.contract import MAX_UNITS, Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
+
+
+@dataclass(slots=True)
+class BigCommerceChannel(Channel):
+    """A BigCommerce store.
+
+    Levels are read and written by the catalogue (``write = "catalog"``) or by the Inventory API (``inventory``
+    and ``relative``); what orders took is read from the V2 orders in either case.
+    """
+
+    Settings: ClassVar[type[ChannelSettings]] = BigCommerceSettings
+
+    settings: BigCommerceSettings
+    client: BigCommerceClient = field(init=False, repr=False)
+    _stock: CatalogStock | InventoryStock = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.client = BigCommerceClient(self.name, self.settings, budget=self.services.budget)
+        if self.settings.write == "catalog":
+            self._stock = CatalogStock(self.client)
+        else:
+            relative = self.settings.write == "relative"
+            self._stock = InventoryStock(self.client, self.settings.location_id, relative=relative)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See :class:`Capabilities`."""
+        return Capabilities(
+            writes=True,
+            relative=self.settings.write == "relative",
+            write_batch=self._stock.write_batch,
+            read_batch=self._stock.read_batch,
+            settle_s=self._stock.settle_s if self.settings.settle_s is None else self.settings.settle_s,
+            orders=True,
+        )
+
+    def read_all(self, cursor: str | None = None) -> Iterator[Page]:
+        """See :meth:`Channel.read_all`."""
+        return self._stock.read_all(cursor)
+
+    def read(self, refs: Sequence[str]) -> Page:
+        """See :meth:`Channel.read`."""
+        return self._stock.read(refs)
+
+    def write(self, writes: Sequence[Write], *, until: float = math.inf) -> list[Outcome]:
+        """See :meth:`Channel.write`. What the store cannot take is refused here and costs no call."""
+        refused = {write.ref: outcome for write in writes if (outcome := _unwritable(write))}
+        good = [write for write in writes if write.ref not in refused]
+        outcomes = iter(self._stock.write(good, until) if good else ())
+        return [refused.get(write.ref) or next(outcomes) for write in writes]
+
+    def sales(self, since: datetime) -> Iterator[Sale]:
+        """See :meth:`Channel.sales`."""
+        return Orders(self.client).sales(since)
+
+    def close(self) -> None:
+        """See :meth:`Channel.close`."""
+        self.client.close()
+
+
+def _unwritable(write: Write) -> Outcome | None:
+    if Ref.parse(write.ref) is None:
+        return Outcome(write.ref, Result.REFUSED, reason=f"{write.ref!r} names no product and no variant")
+    if level_of(write.units) is None:
+        return Outcome(write.ref, Result.REFUSED, reason=f"{write.units} is not a level from 0 to {MAX_UNITS}")
+    return None
