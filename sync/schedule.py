@@ -16,6 +16,7 @@ from sync.errors import SettingsError
 #: What runs when the settings name no schedule: the entries of ``celerybeat-schedule.example``.
 DEFAULT: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "sync.reconcile", "every": "15m"},
+    "audit-orders": {"task": "sync.audit_orders", "every": "5m"},
     "sweep": {"task": "sync.sweep", "every": "5s"},
 }
 

@@ -8,6 +8,7 @@ run again with the same arguments.
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Sequence
 from functools import cache
@@ -52,10 +53,19 @@ class Call(NamedTuple):
 
 
 class Script:
-    """A Lua script of this package, known to the server by its hash."""
+    """A Lua script of this package, known to the server by its hash.
+
+    A line ``-- include lib_x.lua`` stands for the text of that file.
+    """
 
     def __init__(self, name: str) -> None:
-        self.text = files("sync").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        folder = files("sync").joinpath("lua")
+        self.text = re.sub(
+            r"^-- include (\w+\.lua)$",
+            lambda line: folder.joinpath(line[1]).read_text("utf-8"),
+            folder.joinpath(f"{name}.lua").read_text("utf-8"),
+            flags=re.MULTILINE,
+        )
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from channels.errors import ChannelError, Unanswered
+from sync import audit as auditing
 from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
@@ -72,6 +73,17 @@ def push(channel: str) -> None:
 def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
     _guarded("sync.refresh", channel, lambda: refreshing.refresh(app.context, channel, Deadline(TASK_S)))
+
+
+@app.task(name="sync.audit_orders")
+def audit_orders(channel: str | None = None) -> None:
+    """Check what was written against the channel's orders (rule 6)."""
+    if channel is None:
+        for name, adapter in app.context.channels.items():
+            if adapter.capabilities.orders:
+                bells.ring("sync.audit_orders", name)
+        return
+    _guarded("sync.audit_orders", channel, lambda: auditing.audit(app.context, channel, Deadline(TASK_S)))
 
 
 @app.task(name="sync.sweep")

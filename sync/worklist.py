@@ -19,6 +19,8 @@ class Waiting(NamedTuple):
     open: int
     #: Of marks and open writes, those that are due now.
     due: int
+    #: Written listings not yet checked against orders, due or not.
+    audits: int
 
 
 class Worklist:
@@ -42,6 +44,14 @@ class Worklist:
         """Folded SKUs with an open write whose fate a reading may tell now."""
         return self._due("open", channel, now_ms, limit)
 
+    def due_audits(self, channel: str, now_ms: int, limit: int) -> list[str]:
+        """Folded SKUs that were written and are to be checked against orders now."""
+        return self._due("audits", channel, now_ms, limit)
+
+    def audit_later(self, channel: str, folded: Iterable[str], due_ms: int) -> None:
+        """Check these against orders again, not before ``due_ms``."""
+        self._put_off("audits", channel, folded, due_ms)
+
     def mark(self, channel: str, refs: Iterable[str], due_ms: int) -> None:
         """Have these listings read again, not before ``due_ms``."""
         pipeline = self.store.client.pipeline(transaction=False)
@@ -56,22 +66,25 @@ class Worklist:
 
     def look_later(self, channel: str, folded: Iterable[str], due_ms: int) -> None:
         """Look at these open writes again, not before ``due_ms``."""
-        pipeline = self.store.client.pipeline(transaction=False)
-        for sku in folded:
-            pipeline.zadd(_key(bucket_of(sku), "open", channel), {sku: due_ms}, xx=True)
-        pipeline.execute()
+        self._put_off("open", channel, folded, due_ms)
 
     def waiting(self, channel: str, now_ms: int) -> Waiting:
         """How much waits on a channel."""
         pipeline = self.store.client.pipeline(transaction=False)
         for bucket in range(BUCKETS):
-            for kind in ("dirty", "marks", "open"):
+            for kind in ("dirty", "marks", "open", "audits"):
                 pipeline.zcard(_key(bucket, kind, channel))
             for kind in ("marks", "open"):
                 pipeline.zcount(_key(bucket, kind, channel), "-inf", now_ms)
         counts = pipeline.execute()
-        dirty, marks, open_, due_marks, due_writes = (sum(counts[place::5]) for place in range(5))
-        return Waiting(dirty, marks, open_, due_marks + due_writes)
+        dirty, marks, open_, audits, due_marks, due_writes = (sum(counts[place::6]) for place in range(6))
+        return Waiting(dirty, marks, open_, due_marks + due_writes, audits)
+
+    def _put_off(self, kind: str, channel: str, folded: Iterable[str], due_ms: int) -> None:
+        pipeline = self.store.client.pipeline(transaction=False)
+        for sku in folded:
+            pipeline.zadd(_key(bucket_of(sku), kind, channel), {sku: due_ms}, xx=True)
+        pipeline.execute()
 
     def _due(self, kind: str, channel: str, now_ms: int, limit: int) -> list[str]:
         share = -(-limit // BUCKETS)

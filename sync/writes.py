@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, cast
 
-from channels import Result
+from channels import Capabilities, Result
 from sync.store import Call, Store, bucket_of, bucket_prefix
 
 #: For how long a writer may hold a claim, in seconds. After it a write that was not settled counts as unknown.
@@ -56,9 +56,30 @@ class Writes:
         """A token that tells this writer's claims from all others."""
         return uuid.uuid4().hex[:16]
 
-    def claim(self, channel: str, token: str, intents: Sequence[Intent], now_ms: int) -> list[Claim]:
-        """Claim listings whose record is still at the revision of the intent. One answer for each, in order."""
-        head: list[str | int] = [channel, now_ms, round(self.lease_s * 1000), token]
+    def claim(
+        self,
+        channel: str,
+        token: str,
+        intents: Sequence[Intent],
+        now_ms: int,
+        *,
+        capabilities: Capabilities,
+        guard_ms: int,
+    ) -> list[Claim]:
+        """Claim listings whose record is still at the revision of the intent. One answer for each, in order.
+
+        ``guard_ms``: when the reading just before the write began; for a channel that cannot be read so, now.
+        """
+        head: list[str | int] = [
+            channel,
+            now_ms,
+            round(self.lease_s * 1000),
+            token,
+            int(capabilities.orders),
+            guard_ms,
+            round(capabilities.settle_s * 1000),
+            round(capabilities.order_margin_s * 1000),
+        ]
         answers = self._by_bucket(
             "claim", head, [(intent.folded, intent.revision, intent.target) for intent in intents], width=2
         )
@@ -69,7 +90,8 @@ class Writes:
 
     def rest(self, channel: str, intents: Sequence[Intent], now_ms: int) -> None:
         """Have listings no longer looked at that are right, busy, held or gone, if they still are. Claims nothing."""
-        self.claim(channel, "", intents, now_ms)
+        nothing = Capabilities(writes=True)
+        self.claim(channel, "", intents, now_ms, capabilities=nothing, guard_ms=now_ms)
 
     def settle(
         self, channel: str, token: str, settlements: Sequence[Settlement], now_ms: int, *, settle_s: float

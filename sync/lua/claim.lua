@@ -3,6 +3,7 @@
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel> (see merge.lua)
 -- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer ("": only look, claim nothing),
+--          5 "1" if the channel knows orders, 6 when the guard reading began, 7 settle ms, 8 margin ms,
 --          then three for each listing: folded, revision that the target was worked out from, target.
 -- Answer   two for each listing: what happened, and for "claimed" its confirmed level, else "".
 --            claimed  go ahead          right   shows its target already; no longer dirty
@@ -12,7 +13,11 @@
 
 local prefix, channel = KEYS[1], ARGV[1]
 local now, lease_ms, token = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local audited = ARGV[5] == '1'
+local guard, settle_ms, margin_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local DIRTY = prefix .. 'dirty:' .. channel
+
+-- include lib_edge.lua
 
 local function claim(folded, rev, target)
   local key = prefix .. 'sku:' .. folded
@@ -45,11 +50,12 @@ local function claim(folded, rev, target)
     table.concat({'sent', target, level, rev, token, now, 0, due}, ' '))
   redis.call('ZREM', DIRTY, folded)
   redis.call('ZADD', prefix .. 'open:' .. channel, due, folded)
+  if audited then edge.write(key, folded, guard, settle_ms, margin_ms, due) end
   return 'claimed', level
 end
 
 local answer = {}
-for i = 5, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
   local what, level = claim(ARGV[i], ARGV[i + 1], ARGV[i + 2])
   answer[#answer + 1] = what
   answer[#answer + 1] = level

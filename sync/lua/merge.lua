@@ -7,20 +7,23 @@
 --            marks:<channel>   zset ref -> due ms; listings to be read again
 --            open:<channel>    zset folded -> due ms; writes that no reading has settled yet
 --            listings:<channel> how many listings there are
+--            audits:<channel>  zset folded -> due ms; see lib_edge.lua
 -- ARGV     1 channel, 2 now, 3 began, 4 ended (ms by the store's clock), 5 settle ms, 6 visible ms,
 --          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
---          9 "1" if single listings of this channel can be read again, 10 why, 11 cause,
---          12 number of writable channels, their names, then four for each row: folded, shown, ref, units.
+--          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
+--          their times ms, 12 why, 13 cause, 14 number of writable channels, their names,
+--          then four for each row: folded, shown, ref, units.
 -- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved.
 
 local prefix, channel = KEYS[1], ARGV[1]
 local now, began, ended = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local settle_ms, visible_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 local applied_if_accepted, authority, readable = ARGV[7] == '1', ARGV[8] == '1', ARGV[9] == '1'
-local why, cause = ARGV[10], ARGV[11]
+local audited, margin_ms = ARGV[10] == '1', tonumber(ARGV[11])
+local why, cause = ARGV[12], ARGV[13]
 local writable = {}
-for i = 1, tonumber(ARGV[12]) do writable[i] = ARGV[12 + i] end
-local first = 13 + #writable
+for i = 1, tonumber(ARGV[14]) do writable[i] = ARGV[14 + i] end
+local first = 15 + #writable
 
 local F = {}
 for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold'}) do F[name] = channel .. ':' .. name end
@@ -30,28 +33,8 @@ local function look_again(ref, due)
   if readable then redis.call('ZADD', MARKS, 'GT', due, ref) end
 end
 
-local function dirty(key, folded, name)
-  if redis.call('HEXISTS', key, name .. ':level') == 1 then
-    redis.call('ZADD', prefix .. 'dirty:' .. name, 'NX', now, folded)
-  end
-end
-
-local function dirty_here(key, folded)
-  for _, name in ipairs(writable) do
-    if name == channel then dirty(key, folded, name) end
-  end
-end
-
--- Rule 4: the movement, on hand, the revision and the marks of every listing that is now wrong, in one step.
-local function move(key, folded, units, level, reason)
-  local on_hand = redis.call('HINCRBY', key, 'on_hand', units)
-  local rev = redis.call('HINCRBY', key, 'rev', 1)
-  local last = redis.call('HGET', key, 'last') or ''
-  local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
-    'on_hand', on_hand, 'rev', rev, 'why', reason, 'cause', cause, 'level', level, 'at', now, 'prev', last)
-  redis.call('HSET', key, 'last', id)
-  for _, name in ipairs(writable) do dirty(key, folded, name) end
-end
+-- include lib_movement.lua
+-- include lib_edge.lua
 
 -- Rule 5: the units that moved beside a write whose fate this reading tells, and how we know.
 local function story(level, target, base, certain)
@@ -78,11 +61,12 @@ local function merge(index, folded, shown, ref, level)
 
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
     redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended)
+    if audited then redis.call('HSET', key, channel .. ':base', ended) end
     redis.call('HDEL', key, F.hold)
     redis.call('HSETNX', key, 'sku', shown)
     redis.call('INCR', prefix .. 'listings:' .. channel)
     if authority and not on_hand then
-      move(key, folded, level, level, 'opened')
+      move(key, folded, level, level, 'opened', cause)
       return tell(index, 'counted', level)
     end
     dirty_here(key, folded)
@@ -132,10 +116,13 @@ local function merge(index, folded, shown, ref, level)
   end
   if wrote_at then redis.call('HDEL', key, F.wrote) end
 
+  if audited then
+    edge.reading(key, folded, began, ended, read_at, units, write and true or wrote_at and true, settle_ms, margin_ms)
+  end
   if level ~= confirmed then redis.call('HSET', key, F.level, level) end
   if units == 0 then return end
   if on_hand then
-    move(key, folded, units, level, reason)
+    move(key, folded, units, level, reason, cause)
     tell(index, 'moved', units)
   else
     tell(index, 'uncounted', units)

@@ -1,0 +1,158 @@
+"""The check of a channel's orders against what readings booked (rule 6): a sale under a write is found and booked.
+
+An absolute write lays its level over whatever was sold since the last reading, and no later reading shows it. The
+orders do. ``lua/lib_edge.lua`` keeps, for every listing that was written, a window with exact edges and what
+readings booked in it; here the orders of that window are asked for, and the difference becomes a movement.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from channels import Sale
+from sync.context import Context
+from sync.deadline import Deadline
+from sync.pull import read_refs
+from sync.store import Call, bucket_of, bucket_prefix, fold
+
+log = logging.getLogger(__name__)
+
+#: How many listings are audited together.
+GATHER = 1000
+
+#: Seconds after which a listing is looked at again whose window could not be closed.
+LATER_S = 60.0
+
+
+class Finding(NamedTuple):
+    """What the orders say about one listing, and on which state of it that rests (see ``lua/audit.lua``)."""
+
+    folded: str
+    word: str
+    seen: str
+    #: Units sold in a closed window, or the moment (ms) up to which nothing was sold.
+    number: int
+
+
+class Edges(NamedTuple):
+    """The accounts of a listing's sales as the store has them, word for word, with the moments in them."""
+
+    folded: str
+    ref: str
+    #: ``T D clean phase``, empty where nothing was ever written.
+    edge: str
+    #: ``T D clean T1``, empty where no closed window waits.
+    due: str
+    open_write: bool
+
+    @property
+    def since_ms(self) -> int:
+        """The first moment whose orders matter."""
+        return int((self.due or self.edge).split(" ")[0])
+
+
+def audit(context: Context, name: str, deadline: Deadline) -> bool:
+    """Check every listing of a channel whose audit is due. True when none is left.
+
+    Raises:
+        channels.errors.ChannelError: orders or levels could not be read; the audits stay due.
+    """
+    channel = context.channel(name)
+    if not channel.capabilities.orders:
+        return True
+    margin_ms = round(channel.capabilities.order_margin_s * 1000)
+    found: Counter[str] = Counter()
+    while not deadline.over:
+        asked_ms = context.store.now_ms()
+        due = context.worklist.due_audits(name, asked_ms, GATHER)
+        if not due:
+            break
+        edges = _edges(context, name, due)
+        later_ms = asked_ms + round(LATER_S * 1000)
+        context.worklist.audit_later(name, due, later_ms)
+        waiting = [edge for edge in edges if edge.due or edge.edge]
+        if not waiting:
+            continue
+        since_ms = min(edge.since_ms for edge in waiting) - margin_ms
+        sold = _by_sku(list(channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))))
+        # the orders of the last moments may not be listed yet
+        until_ms = asked_ms - margin_ms - round(channel.capabilities.settle_s * 1000)
+        findings, unclear = _findings(waiting, sold, margin_ms, until_ms)
+        found.update(_book(context, name, findings))
+        read_refs(context, name, [edge.ref for edge in unclear], "an audit of orders")
+    if found["moved"] or found["unclear"]:
+        log.warning("%s: audit of orders: %s", name, ", ".join(f"{n} {what}" for what, n in sorted(found.items())))
+    return not deadline.over
+
+
+def _findings(
+    waiting: Sequence[Edges], sold: Mapping[str, Sequence[tuple[int, int]]], margin_ms: int, until_ms: int
+) -> tuple[list[Finding], list[Edges]]:
+    """What the orders tell at once, and the listings that must be read before they tell anything."""
+    findings, unclear = [], []
+    for edges in waiting:
+        lines = sold.get(edges.folded, ())
+        if edges.due:
+            start, end = int(edges.due.split(" ")[0]), int(edges.due.split(" ")[3])
+            units = sum(units for at, units in lines if start < at <= end)
+            findings.append(Finding(edges.folded, "close", edges.due, units))
+            continue
+        start_ms, booked, _, phase = (int(part) for part in edges.edge.split(" "))
+        if phase == 0:
+            findings.append(Finding(edges.folded, "quiet", edges.edge, start_ms))
+        elif booked == 0 and not edges.open_write and not any(at > start_ms - margin_ms for at, _ in lines):
+            findings.append(Finding(edges.folded, "quiet", edges.edge, until_ms))
+        else:
+            unclear.append(edges)
+    return findings, unclear
+
+
+def _by_sku(sales: Sequence[Sale]) -> dict[str, list[tuple[int, int]]]:
+    """When (ms) and how many units of each SKU were sold."""
+    sold: dict[str, list[tuple[int, int]]] = {}
+    for sale in sales:
+        if sale.units:
+            sold.setdefault(fold(sale.sku), []).append((round(sale.at.timestamp() * 1000), sale.units))
+    return sold
+
+
+def _edges(context: Context, name: str, skus: Sequence[str]) -> list[Edges]:
+    pipeline = context.store.client.pipeline(transaction=False)
+    for sku in skus:
+        fields = [f"{name}:{field}" for field in ("ref", "edge", "due", "write")]
+        pipeline.hmget(f"{bucket_prefix(bucket_of(sku))}sku:{sku}", fields)
+    return [
+        Edges(sku, ref, edge or "", due or "", write is not None)
+        for sku, (ref, edge, due, write) in zip(skus, pipeline.execute(), strict=True)
+        if ref
+    ]
+
+
+def _book(context: Context, name: str, findings: Sequence[Finding]) -> Counter[str]:
+    """Book what was found; counts what became of each."""
+    writable = context.ledger.roster.writable
+    head: list[str | int] = [name, context.store.now_ms(), f"audit of {name}'s orders", len(writable), *writable]
+    rows: dict[int, list[Finding]] = {}
+    for finding in findings:
+        rows.setdefault(bucket_of(finding.folded), []).append(finding)
+    calls = [
+        Call([bucket_prefix(bucket)], [*head, *(value for finding in mine for value in finding)])
+        for bucket, mine in rows.items()
+    ]
+    counts: Counter[str] = Counter()
+    for mine, answer in zip(rows.values(), context.store.run("audit", calls), strict=True):
+        for finding, what, units in zip(mine, answer[::2], answer[1::2], strict=True):
+            counts[what] += 1
+            if what == "moved":
+                log.warning("%s: %s: %+d units that no reading showed, by its orders", name, finding.folded, units)
+            elif what == "unclear":
+                log.warning(
+                    "%s: %s: its orders and levels differ by %+d units around a write, and somebody also raised the"
+                    " level by hand: count it",
+                    *(name, finding.folded, units),
+                )
+    return counts

@@ -1,0 +1,24 @@
+-- Rule 4, for every script that moves stock: the movement, on hand, the revision and the marks of all listings
+-- that may now be wrong, in one step. The including script has set `prefix`, `channel`, `now` and `writable`.
+
+local function dirty(key, folded, name)
+  if redis.call('HEXISTS', key, name .. ':level') == 1 then
+    redis.call('ZADD', prefix .. 'dirty:' .. name, 'NX', now, folded)
+  end
+end
+
+local function dirty_here(key, folded)
+  for _, name in ipairs(writable) do
+    if name == channel then dirty(key, folded, name) end
+  end
+end
+
+local function move(key, folded, units, level, why, cause)
+  local on_hand = redis.call('HINCRBY', key, 'on_hand', units)
+  local rev = redis.call('HINCRBY', key, 'rev', 1)
+  local last = redis.call('HGET', key, 'last') or ''
+  local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
+    'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', last)
+  redis.call('HSET', key, 'last', id)
+  for _, name in ipairs(writable) do dirty(key, folded, name) end
+end
