@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 from channels.amazon.models import MERCHANT
 
@@ -20,6 +20,7 @@ from channels.amazon.models import MERCHANT
 FBA = "AMAZON_NA"
 
 OrderStatus = Literal["PENDING", "UNSHIPPED", "SHIPPED", "CANCELLED"]
+ORDER_STATUSES: tuple[OrderStatus, ...] = get_args(OrderStatus)
 
 
 class SoldOut(Exception):
@@ -58,13 +59,20 @@ class MockListing:
         return "B0" + hashlib.sha256(self.sku.encode()).hexdigest()[:8].upper()
 
 
-@dataclass(slots=True)
-class MockOrder:
-    """One order of one line."""
+class MockLine(NamedTuple):
+    """One line of an order."""
 
     number: str
     sku: str
     units: int
+
+
+@dataclass(slots=True)
+class MockOrder:
+    """One order."""
+
+    number: str
+    lines: tuple[MockLine, ...]
     created_at: float
     updated_at: float
     status: OrderStatus = "PENDING"
@@ -166,15 +174,23 @@ class Account:
             self._take(listing, units)
             now = self.clock()
             number = f"{len(self._orders) + 1:03}-{uuid.uuid4().int % 10**7:07}-{uuid.uuid4().int % 10**7:07}"
-            self._orders[number] = MockOrder(number, sku, units, now, now, by_amazon=by_amazon)
+            line = MockLine(number.replace("-", ""), sku, units)
+            self.add_order(MockOrder(number, (line,), now, now, by_amazon=by_amazon))
             return number
+
+    def add_order(self, order: MockOrder) -> None:
+        """An order that takes no stock, as it came about elsewhere."""
+        with self.lock:
+            self._orders[order.number] = order
 
     def advance(self, number: str, status: OrderStatus) -> None:
         """Move an order on. A cancelled one gives its stock back."""
         with self.lock:
             order = self._orders[number]
-            if status == "CANCELLED" and order.status != "CANCELLED" and order.sku in self._listings:
-                self._take(self.current(self._listings[order.sku]), -order.units)
+            if status == "CANCELLED" and order.status != "CANCELLED":
+                for line in order.lines:
+                    if line.sku in self._listings:
+                        self._take(self.current(self._listings[line.sku]), -line.units)
             order.status, order.updated_at = status, self.clock()
 
     def refuse(self, sku: str, code: str = "90220", message: str = "'Item Name' is required but missing.") -> None:

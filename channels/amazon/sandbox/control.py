@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from channels.amazon.models import MERCHANT
-from channels.amazon.sandbox.account import Account, SoldOut, iso
+from channels.amazon.sandbox.account import ORDER_STATUSES, Account, SoldOut, iso
 from channels.amazon.sandbox.wire import answer
 from channels.sandbox import Fault
 
@@ -44,6 +44,8 @@ def blueprint(sandbox: AmazonSandbox) -> Blueprint:
     def order() -> Response:
         """``{"order", "status"}`` with ``UNSHIPPED``, ``SHIPPED`` or ``CANCELLED``, which gives the stock back."""
         body = _body()
+        if body["status"] not in ORDER_STATUSES:
+            raise TypeError(f"status must be one of {', '.join(ORDER_STATUSES)}")
         account.advance(body["order"], body["status"])
         return answer({})
 
@@ -158,12 +160,13 @@ def picture(account: Account) -> dict[str, Any]:
         "orders": [
             {
                 "order": order.number,
-                "sku": order.sku,
-                "units": order.units,
+                "sku": line.sku,
+                "units": line.units,
                 "status": order.status,
                 "at": iso(order.created_at),
             }
             for order in account.orders()
+            for line in order.lines
         ],
     }
 

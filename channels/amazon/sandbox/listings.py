@@ -53,6 +53,9 @@ OPERATIONS = ("add", "replace", "merge", "delete")
 ATTRIBUTE = "fulfillment_availability"
 SELECTOR = "fulfillment_channel_code"
 
+#: The SKU at which Amazon's own sandbox shows its 400.
+BAD_SKU = "BadSKU"
+
 
 def blueprint(account: Account) -> Blueprint:
     """The routes, over one account."""
@@ -170,13 +173,15 @@ def _sku(account: Account, request: Request) -> str | None:
     parts = path_parts(request, PREFIX)
     if len(parts) > 2:
         raise Refused(404, "The requested resource could not be found.")
+    if parts[-1] == BAD_SKU:
+        raise Refused(400, "Invalid input", "Invalid input")
     if parts[0] != account.seller_id:
         raise Refused(403, "Access to requested resource is denied.", "The seller has not authorised this application.")
     return parts[1] if len(parts) == 2 else None
 
 
 def _marketplace(account: Account, query: Query) -> None:
-    if query.names("marketplaceIds") != [account.marketplace_id]:
+    if account.marketplace_id not in query.names("marketplaceIds"):
         raise Refused(400, "Invalid 'marketplaceIds' provided.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
-from channels.amazon.sandbox.account import Account, MockOrder, iso
+from channels.amazon.sandbox.account import Account, MockLine, MockOrder, iso
 from channels.amazon.sandbox.wire import Query, Refused, answer
 
 STATUSES = (
@@ -95,25 +95,30 @@ def blueprint(account: Account) -> Blueprint:
 
 def document(account: Account, order: MockOrder, parts: list[str]) -> dict[str, Any]:
     """An order as the API shows it."""
-    shipped = order.units if order.status == "SHIPPED" else 0
-    left = 0 if order.status == "CANCELLED" else order.units - shipped
-    line: dict[str, Any] = {
-        "orderItemId": order.number.replace("-", ""),
-        "quantityOrdered": order.units,
-        "product": {"sellerSku": order.sku},
-    }
     body: dict[str, Any] = {
         "orderId": order.number,
         "createdTime": iso(order.created_at),
         "lastUpdatedTime": iso(order.updated_at),
         "salesChannel": {"channelName": "AMAZON", "marketplaceId": account.marketplace_id},
-        "orderItems": [line],
+        "orderItems": [_line(order, line, parts) for line in order.lines],
     }
     if "FULFILLMENT" in parts:
         body["fulfillment"] = {"fulfillmentStatus": order.status, "fulfilledBy": _network(order)}
-        line["fulfillment"] = {"quantityFulfilled": shipped, "quantityUnfulfilled": left}
+    return body
+
+
+def _line(order: MockOrder, line: MockLine, parts: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "orderItemId": line.number,
+        "quantityOrdered": line.units,
+        "product": {"sellerSku": line.sku},
+    }
+    if "FULFILLMENT" in parts:
+        shipped = line.units if order.status == "SHIPPED" else 0
+        left = 0 if order.status == "CANCELLED" else line.units - shipped
+        body["fulfillment"] = {"quantityFulfilled": shipped, "quantityUnfulfilled": left}
     if "CANCELLATION" in parts and order.status == "CANCELLED":
-        line["cancellation"] = {"cancellationExecution": {"cancelledBy": "BUYER"}}
+        body["cancellation"] = {"cancellationExecution": {"cancelledBy": "BUYER"}}
     return body
 
 
