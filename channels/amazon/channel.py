@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from channels.amazon import models
 from channels.amazon.client import SEARCH_PAGE, AmazonClient
-from channels.amazon.limits import SEARCH_LISTINGS
+from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
 from channels.batches import outcomes_of, write_split
 from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Problem, Result, Sale, Write
@@ -36,10 +36,12 @@ class AmazonChannel(Channel):
 
     settings: AmazonSettings
     client: AmazonClient = field(init=False, repr=False)
+    _report: ListingsReport = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Open the HTTP session; nothing is sent yet."""
         self.client = AmazonClient(self.name, self.settings, self.services)
+        self._report = ListingsReport(self.client, self.services.memory, self.settings.report_keep_s)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,25 +56,19 @@ class AmazonChannel(Channel):
         )
 
     def read_all(self, cursor: str | None = None) -> Iterator[Page]:
-        """See :meth:`Channel.read_all`. The cursor is Amazon's page token.
+        """See :meth:`Channel.read_all`. Up to 1,000 listings by search; above, by the SKUs of the listings report.
 
         Raises:
-            Rejected: there are more listings than Amazon lets one page through; a part is never read as the whole.
+            Throttled: the listings report is being made; come again.
         """
-        token = cursor or ""
-        while True:
-            results = self.client.search(page_token=token)
-            if results.number_of_results > SEARCH_LIMIT:
-                raise Rejected(
-                    self.name,
-                    SEARCH_LISTINGS,
-                    f"the account has {results.number_of_results} listings, and a search shows {SEARCH_LIMIT}",
-                )
-            token = results.next_token
-            levels, problems = models.reading(models.listings(results.items))
-            yield Page(levels, problems, cursor=token or None)
-            if not token:
-                return
+        way, _, rest = (cursor or "").partition(":")
+        if way == "report":
+            document, _, offset = rest.rpartition(":")
+            yield from self._read_reported(document, int(offset))
+        elif not cursor and self._report.known:
+            yield from self._read_reported(self._report.document(), 0)
+        else:
+            yield from self._read_searched(rest)
 
     def read(self, refs: Sequence[str]) -> Page:
         """See :meth:`Channel.read`. A listing that Amazon has come to fulfil is left out, with a word about it."""
@@ -107,6 +103,29 @@ class AmazonChannel(Channel):
     def close(self) -> None:
         """See :meth:`Channel.close`."""
         self.client.close()
+
+    def _read_searched(self, token: str) -> Iterator[Page]:
+        while True:
+            results = self.client.search(page_token=token)
+            if results.number_of_results > SEARCH_LIMIT:
+                # Amazon lets nobody page through them all, and a part must never be taken for the whole.
+                yield from self._read_reported(self._report.document(), 0)
+                return
+            token = results.next_token
+            levels, problems = models.reading(models.listings(results.items))
+            yield Page(levels, problems, cursor=f"search:{token}" if token else None)
+            if not token:
+                return
+
+    def _read_reported(self, document: str, start: int) -> Iterator[Page]:
+        skus = self._report.skus(document)
+        for offset in range(start, len(skus), SEARCH_PAGE):
+            names = skus[offset : offset + SEARCH_PAGE]
+            found = self._look_up(names)
+            levels, problems = models.reading(found)
+            problems += models.unreadable(names, found)
+            end = offset + SEARCH_PAGE
+            yield Page(levels, problems, cursor=f"report:{document}:{end}" if end < len(skus) else None)
 
     def _look_up(self, refs: Sequence[str]) -> list[models.Listing | Problem]:
         """The listings of these SKUs, by one call but for those with a comma, which a list cannot name."""

@@ -50,8 +50,8 @@ class AmazonClient(HttpClient):
 
     def __init__(self, channel: str, settings: AmazonSettings, services: Services) -> None:
         super().__init__(channel, settings.api_url, budget=services.budget)
-        self._seller = settings.seller_id
-        self._marketplace = settings.marketplace_id
+        self.seller_id = settings.seller_id
+        self.marketplace_id = settings.marketplace_id
         self._tokens = AccessTokens(channel, settings, services.memory)
         #: The token of each thread's latest call, to say which one it was that Amazon refused.
         self._used = threading.local()
@@ -112,6 +112,33 @@ class AmazonClient(HttpClient):
                 raise
         return super().call(operation, method, path, params=params, json=json)
 
+    def ask(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        model: type[Answer],
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+    ) -> Answer:
+        """Make one call whose answer is of the given form.
+
+        Raises:
+            Incomprehensible: it is not. For the rest see :meth:`HttpClient.call`.
+        """
+        response = self.call(operation, method, path, params=params, json=json)
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            raise Incomprehensible(
+                self.channel,
+                operation,
+                f"the answer is not what Amazon documents: {plain_text(response)!r}",
+                status=response.status_code,
+                request_id=self.request_id(response),
+            ) from error
+
     def search(self, *, page_token: str = "") -> SearchResults:
         """One page of the marketplace's listings by ``searchListingsItems``, in the order of their SKUs.
 
@@ -129,35 +156,32 @@ class AmazonClient(HttpClient):
     def get(self, sku: str) -> Listing | None:
         """One listing by ``getListingsItem``; ``None`` where there is none."""
         path = self._item(GET_LISTING, sku)
-        params = {"marketplaceIds": self._marketplace, "includedData": PARTS}
+        params = {"marketplaceIds": self.marketplace_id, "includedData": PARTS}
         try:
-            response = self.call(GET_LISTING, "GET", path, params=params)
+            return self.ask(GET_LISTING, "GET", path, Listing, params=params)
         except Rejected as error:
             if error.status == 404:
                 return None
             raise
-        return self._parsed(GET_LISTING, response, Listing)
 
     def set_quantity(self, sku: str, units: int) -> Submission:
         """Submit a merchant's own quantity by ``patchListingsItem``."""
         path = self._item(PATCH_LISTING, sku)
-        params = {"marketplaceIds": self._marketplace}
-        response = self.call(PATCH_LISTING, "PATCH", path, params=params, json=quantity_patch(units))
-        return self._parsed(PATCH_LISTING, response, Submission)
+        params = {"marketplaceIds": self.marketplace_id}
+        return self.ask(PATCH_LISTING, "PATCH", path, Submission, params=params, json=quantity_patch(units))
 
     def orders(self, changed_after: datetime, *, page_token: str = "") -> Orders:
         """One page of the orders that the merchant fulfils, by ``searchOrders``."""
         params: dict[str, str | int] = {
             "lastUpdatedAfter": changed_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "marketplaceIds": self._marketplace,
+            "marketplaceIds": self.marketplace_id,
             "fulfilledBy": "MERCHANT",
             "includedData": "FULFILLMENT,CANCELLATION",
             "maxResultsPerPage": ORDERS_PAGE,
         }
         if page_token:
             params["paginationToken"] = page_token
-        response = self.call(SEARCH_ORDERS, "GET", "/orders/2026-01-01/orders", params=params)
-        return self._parsed(SEARCH_ORDERS, response, Orders)
+        return self.ask(SEARCH_ORDERS, "GET", "/orders/2026-01-01/orders", Orders, params=params)
 
     def close(self) -> None:
         """Close all connections."""
@@ -165,26 +189,13 @@ class AmazonClient(HttpClient):
         super().close()
 
     def _search(self, params: Mapping[str, str]) -> SearchResults:
-        path = f"/listings/2021-08-01/items/{quote(self._seller, safe='')}"
+        path = f"/listings/2021-08-01/items/{quote(self.seller_id, safe='')}"
         # A page is ten listings unless one asks for more, be it that twenty were named.
         fixed: dict[str, str | int] = {"includedData": PARTS, "pageSize": SEARCH_PAGE}
-        fixed["marketplaceIds"] = self._marketplace
-        response = self.call(SEARCH_LISTINGS, "GET", path, params={**fixed, **params})
-        return self._parsed(SEARCH_LISTINGS, response, SearchResults)
+        fixed["marketplaceIds"] = self.marketplace_id
+        return self.ask(SEARCH_LISTINGS, "GET", path, SearchResults, params={**fixed, **params})
 
     def _item(self, operation: str, sku: str) -> str:
         if sku in (".", ".."):
             raise Rejected(self.channel, operation, f"the SKU {sku!r} cannot stand in an address")
-        return f"/listings/2021-08-01/items/{quote(self._seller, safe='')}/{quote(sku, safe='')}"
-
-    def _parsed(self, operation: str, response: requests.Response, model: type[Answer]) -> Answer:
-        try:
-            return model.model_validate_json(response.content)
-        except ValidationError as error:
-            raise Incomprehensible(
-                self.channel,
-                operation,
-                f"the answer is not what Amazon documents: {plain_text(response)!r}",
-                status=response.status_code,
-                request_id=self.request_id(response),
-            ) from error
+        return f"/listings/2021-08-01/items/{quote(self.seller_id, safe='')}/{quote(sku, safe='')}"

@@ -5,7 +5,7 @@ Shapes: the models listingsItems_2021-08-01 and orders_2026-01-01 of selling-par
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, ValidationError
@@ -222,6 +222,21 @@ def reading(found: Iterable[Listing | Problem]) -> Reading:
         elif row is not None:
             problems.append(row)
     return Reading(levels, problems)
+
+
+def unreadable(asked: Sequence[str], found: Iterable[Listing | Problem]) -> list[Problem]:
+    """The SKUs that a report has mangled, so that no listing answers to them.
+
+    Reports are written in an alphabet of Western Europe; every other sign has become a question mark.
+    """
+    there = {row.sku if isinstance(row, Listing) else row.where for row in found}
+    return [
+        Problem(
+            sku, "the listings report cannot spell this SKU, so its level is not read; use plain letters and digits"
+        )
+        for sku in asked
+        if sku not in there and ("?" in sku or "\ufffd" in sku)
+    ]
 
 
 def level(listing: Listing) -> Level | Problem | None:

@@ -45,5 +45,8 @@ class AmazonSettings(ChannelSettings):
     settle_s: float = Field(default=120.0, ge=0)
     """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""
 
+    report_keep_s: float = Field(default=3600.0, gt=0)
+    """For how many seconds a listings report tells which SKUs there are, in an account of more than 1,000 listings."""
+
     visible_within_s: float = Field(default=900.0, gt=0)
     """For how many seconds an accepted write may stay invisible before it counts as lost and is written again."""

@@ -15,7 +15,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from channels.amazon.limits import limit_for
-from channels.amazon.sandbox import auth, control, listings, orders
+from channels.amazon.sandbox import auth, control, documents, listings, orders, reports
 from channels.amazon.sandbox.account import Account
 from channels.amazon.sandbox.buckets import Buckets
 from channels.amazon.sandbox.wire import Refused, error
@@ -72,6 +72,8 @@ class AmazonSandbox:
         self.account = Account(seller_id, marketplace_id, clock, visible_after_s)
         self.gate = auth.Gate(clock, client_id=client_id, client_secret=client_secret, refresh_token=refresh_token)
         self.buckets = Buckets(clock, rate_scale)
+        self.documents = documents.Documents(clock)
+        self.reports = reports.Reports(self.account, self.documents)
         self.faults = Faults()
         self._calls: list[Call] = []
         self._lock = threading.Lock()
@@ -125,6 +127,8 @@ class AmazonSandbox:
         app.register_blueprint(auth.blueprint(self.gate))
         app.register_blueprint(listings.blueprint(self.account))
         app.register_blueprint(orders.blueprint(self.account))
+        app.register_blueprint(reports.blueprint(self.account, self.reports, self.documents))
+        app.register_blueprint(documents.blueprint(self.documents))
         app.register_blueprint(control.blueprint(self))
         app.before_request(self._admit)
         app.after_request(self._finish)
@@ -154,7 +158,7 @@ class AmazonSandbox:
         return response
 
     def _is_api(self) -> bool:
-        return not request.path.startswith((control.PREFIX, auth.PATH))
+        return not request.path.startswith((control.PREFIX, auth.PATH, documents.PREFIX))
 
 
 def _sent_path() -> str:

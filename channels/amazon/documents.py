@@ -1,0 +1,75 @@
+"""Documents that Amazon keeps elsewhere for us to fetch: behind an address that is valid for minutes."""
+
+from __future__ import annotations
+
+import codecs
+import zlib
+from collections.abc import Iterator
+from typing import Literal
+
+import requests
+
+from channels.amazon.client import AmazonClient
+from channels.amazon.models import Payload
+from channels.errors import Incomprehensible
+
+#: The bytes that are taken at a time.
+CHUNK = 64 * 1024
+
+#: What makes zlib expect the frame of gzip.
+GZIP_FRAME = 16 + zlib.MAX_WBITS
+
+
+class Document(Payload):
+    """Where a document can be fetched (models reports and feeds 2021-06-30)."""
+
+    url: str
+    compression_algorithm: Literal["GZIP"] | None = None
+
+
+def lines(client: AmazonClient, operation: str, document: Document, default_encoding: str) -> Iterator[str]:
+    """The lines of a document as they come, without their ends, so that a large one never is in memory whole.
+
+    The address carries its own right to read; the access token must not go there, and no quota is counted.
+
+    Raises:
+        channels.errors.ChannelError: the document cannot be had.
+        Incomprehensible: it is not compressed as Amazon said.
+    """
+    try:
+        with client.session.get(document.url, timeout=client.timeout_s, allow_redirects=False, stream=True) as response:
+            if response.status_code != 200:
+                raise client.refusal(operation, response)
+            encoding = _encoding(response, default_encoding)
+            rest = ""
+            for text in codecs.iterdecode(_bytes(response, document), encoding, errors="replace"):
+                *whole, rest = (rest + text).split("\n")
+                yield from (line.rstrip("\r") for line in whole)
+            if rest:
+                yield rest
+    except zlib.error as error:
+        raise Incomprehensible(client.channel, operation, "the document is not compressed as Amazon says") from error
+    except requests.RequestException as error:
+        raise client.failure(operation, error) from error
+
+
+def _bytes(response: requests.Response, document: Document) -> Iterator[bytes]:
+    chunks: Iterator[bytes] = response.iter_content(CHUNK)
+    if document.compression_algorithm is None:
+        yield from chunks
+        return
+    unpacking = zlib.decompressobj(GZIP_FRAME)
+    for chunk in chunks:
+        yield unpacking.decompress(chunk)
+    yield unpacking.flush()
+    if not unpacking.eof:
+        raise zlib.error("the end is missing")
+
+
+def _encoding(response: requests.Response, default: str) -> str:
+    """The charset of the Content-Type, where it names one that there is."""
+    _, _, name = response.headers.get("Content-Type", "").partition("charset=")
+    try:
+        return codecs.lookup(name.strip(' "')).name
+    except LookupError:
+        return default
