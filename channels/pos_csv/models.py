@@ -1,0 +1,76 @@
+"""What travels between the parts of the adapter: a snapshot read from a file, and why one could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+#: The longest ref that the contract allows.
+REF_LIMIT = 64
+
+
+class RowReport(NamedTuple):
+    """A row about which people should know something: mostly that it gives no level, and why."""
+
+    line: int
+    reason: str
+
+
+class Unreadable(Exception):
+    """A file that is set aside whole. The message is for a shopkeeper: what is wrong and what would be right."""
+
+    def __init__(self, reason: str, reports: Sequence[RowReport] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reports = tuple(reports)
+
+
+class BusinessTime(NamedTuple):
+    """When a snapshot was counted."""
+
+    at: datetime
+    #: Whether the file says so itself; otherwise it is the file's modification time.
+    stated: bool
+
+
+@dataclass(slots=True)
+class Table:
+    """The levels of one snapshot, kept small: two parallel columns."""
+
+    skus: list[str] = field(default_factory=list)
+    units: array[int] = field(default_factory=lambda: array("q"))
+
+    def __len__(self) -> int:
+        return len(self.skus)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file that was read whole and found good."""
+
+    name: str
+    sha256: str
+    table: Table
+    #: Rows that give no level, or not the one they were meant to, in the order of the file.
+    reports: Sequence[RowReport]
+    #: Rows of data that the file holds, good, bad and skipped.
+    rows: int
+    encoding: str
+    delimiter: str
+
+
+def key(sku: str) -> str:
+    """A SKU as it is compared: trimmed and case-folded."""
+    return sku.strip().casefold()
+
+
+def ref(sku: str) -> str:
+    """The till's id of a listing: the compared SKU itself, or a digest of one that is too long for a ref."""
+    folded = key(sku)
+    if len(folded) <= REF_LIMIT:
+        return folded
+    return "sha256-" + hashlib.sha256(folded.encode()).hexdigest()[:56]

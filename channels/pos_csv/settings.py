@@ -1,0 +1,140 @@
+"""The settings of a till's folder: what its files look like, how they are taken, and what the till is told."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from channels.contract import ChannelSettings
+
+#: One header name, or a list of them.
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+
+#: Seconds by which a snapshot must be younger than the taking of an adjustment before it counts as showing it,
+#: where the file states the moment of its count. Covers coarse and rounded clocks.
+STATED_SLACK_S = 1.0
+
+#: The same where only the file's modification time is known: a till counts first and writes then, so this also
+#: covers the longest time that an export may take.
+FILE_SLACK_S = 60.0
+
+
+class PosCsvSettings(ChannelSettings):
+    """One till's folder. The defaults read ``sku,quantity`` with whole numbers."""
+
+    path: Path
+    """The folder into which the till exports; it must exist, and everything below it is the worker's to move."""
+
+    pattern: str = Field("*.csv", min_length=1)
+    """Which file names are taken, as a shell pattern; upper and lower case are the same."""
+
+    sku_column: Names = Field(("sku",), min_length=1)
+    """The column of the SKU; of several, the first that is not blank in a row."""
+
+    quantity_column: Names = Field(("quantity",), min_length=1)
+    """The column of the units available to sell; several are added up."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """What separates columns; unset: whichever of comma, semicolon, tab and bar yields the expected header."""
+
+    encoding: str | None = None
+    """How a file is encoded that has no byte order mark and is not UTF-8, such as cp1252, cp949 or cp932."""
+
+    header_rows: int = Field(20, ge=1, le=1000)
+    """How many lines from the top are searched for the header; what stands above it is skipped."""
+
+    blank: Literal["report", "skip"] = "report"
+    """What a blank quantity means: report it, or skip it as a product whose stock is not counted. Never zero."""
+
+    max_bytes: int = Field(256 * 1024 * 1024, ge=1)
+    """Larger files are set aside unread."""
+
+    bad_rows: int = Field(10, ge=0)
+    """So many unreadable rows never stop a file."""
+
+    bad_rows_share: float = Field(0.05, ge=0, le=1)
+    """Beyond ``bad_rows``: the share of unreadable rows above which the whole file is set aside."""
+
+    time_format: str | None = None
+    """When the snapshot was counted, as it stands in the file's name, such as ``%Y%m%d-%H%M%S``; unset: a time like
+    20260131T235900Z in the name, else the file's modification time."""
+
+    timezone: str = "UTC"
+    """The time zone of a stated time that names none, such as Asia/Seoul."""
+
+    repeats: Literal["once", "newer"] | None = None
+    """What a content that was already taken means when it comes again under a newer modification time: nothing new
+    (once) or stock that is back to these numbers (newer); unset: once, or newer for a till that is written to."""
+
+    quiet_s: float = Field(1.0, ge=0, le=3600)
+    """For how long a file must have been left alone before it is taken, unless it was renamed into place; 0: taken
+    as it is found, even while it is being written."""
+
+    lease_s: float = Field(120.0, gt=0)
+    """How long a worker on another machine may be silent before the file that it was reading is taken from it."""
+
+    writes: bool = False
+    """Whether the till is told of sales elsewhere, by files of adjustments in ``out/``."""
+
+    acknowledge: Literal["moved", "removed"] = "moved"
+    """What the till does with an adjustment file once it has booked it: moves it to ``out/done/``, or removes it."""
+
+    adjustment_columns: tuple[str, str] = ("sku", "adjustment")
+    """The header of an adjustment file: the SKU, and the units to add (negative: to take away)."""
+
+    slack_s: float | None = Field(None, ge=0)
+    """How much later than the taking of an adjustment a snapshot must have been counted to count as showing it;
+    unset: 1 s where the file states its time, 60 s where it does not. At least as long as the clocks differ."""
+
+    taken_within_s: float = Field(86_400.0, gt=0)
+    """For how long an adjustment file may wait for the till before its writes count as lost."""
+
+    @field_validator("path", mode="after")
+    @classmethod
+    def _expand(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @field_validator("encoding", mode="after")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        if encoding is not None:
+            try:
+                codecs.lookup(encoding)
+            except LookupError:
+                raise ValueError("no such encoding; usual ones are cp1252, cp949, cp932 and utf-8") from None
+        return encoding
+
+    @field_validator("timezone", mode="after")
+    @classmethod
+    def _known_timezone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (LookupError, ValueError, OSError):
+            raise ValueError("no such time zone; name one like Europe/Berlin or Asia/Seoul") from None
+        return timezone
+
+    @model_validator(mode="after")
+    def _distinct_columns(self) -> Self:
+        if {fold(name) for name in self.sku_column} & {fold(name) for name in self.quantity_column}:
+            raise ValueError("sku_column and quantity_column must name different columns")
+        return self
+
+    @property
+    def takes_repeats(self) -> bool:
+        """Whether a known content under a newer modification time is a new snapshot."""
+        return self.repeats == "newer" or (self.repeats is None and self.writes)
+
+    def slack(self, *, stated: bool) -> float:
+        """Seconds by which a snapshot must be younger than the taking of an adjustment to count as showing it."""
+        if self.slack_s is not None:
+            return self.slack_s
+        return STATED_SLACK_S if stated else FILE_SLACK_S
+
+
+def fold(name: str) -> str:
+    """A header name or SKU as it is compared: trimmed, single blanks, whatever the case."""
+    return " ".join(name.split()).casefold()
