@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from channels import Channel, Outcome, Result, Write
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Throttled, Unanswered
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.policy import target
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 #: How many dirty listings are looked at together, so that the most urgent of them go first.
 LOOKAHEAD = 2000
 
+#: Seconds until writes that the channel has put off are tried again.
+PUT_OFF_S = 1.0
+
 #: Seconds of the lease that are kept for the answer to the last request of a write.
 ANSWER_S = 30.0
 
@@ -38,8 +41,8 @@ class Pushed:
     counts: Counter[str] = field(default_factory=Counter)
     #: Whether all that was dirty has been dealt with.
     finished: bool = True
-    #: The channel's words when a whole batch came to nothing; the rest was left for later.
-    trouble: str = ""
+    #: Why the rest was left for later: a whole batch was put off, or its answers were lost. ``None``: no reason.
+    trouble: ChannelError | None = None
 
 
 def push(context: Context, name: str, deadline: Deadline) -> Pushed:
@@ -163,8 +166,11 @@ def _settle(
         channel.name, token, settlements, context.store.now_ms(), settle_s=channel.capabilities.settle_s
     )
     pushed.counts.update(settlement.result.value for settlement in settlements)
-    if all(settlement.result in (Result.UNKNOWN, Result.DEFERRED) for settlement in settlements):
-        pushed.trouble = settlements[0].words
+    results, words = {settlement.result for settlement in settlements}, settlements[0].words
+    if results == {Result.DEFERRED}:
+        pushed.trouble = Throttled(channel.name, "write", words, retry_after_s=PUT_OFF_S)
+    elif results <= {Result.UNKNOWN, Result.DEFERRED}:
+        pushed.trouble = Unanswered(channel.name, "write", words)
     for settlement in settlements:
         if settlement.result in (Result.REFUSED, Result.UNKNOWN):
             log.warning("%s: %s: write %s: %s", channel.name, settlement.folded, settlement.result, settlement.words)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from channels.errors import ChannelError, Unanswered
+from channels.errors import ChannelError, Throttled
 from sync import audit as auditing
 from sync import pull as pulling
 from sync import push as pushing
@@ -63,7 +63,7 @@ def push(channel: str) -> None:
         if pushed.counts["accepted"] or pushed.counts["unknown"]:
             bells.ring_after("sync.refresh", channel, settle_s)
         if pushed.trouble:
-            raise Unanswered(channel, "write", pushed.trouble)
+            raise pushed.trouble
         return pushed.finished
 
     _guarded("sync.push", channel, once)
@@ -117,7 +117,7 @@ def _guarded(task: str, channel: str, one_round: Callable[[], bool], *, alone: b
         more = Turn(context.store, task, channel).rounds(one_round) if alone else not one_round()
     except ChannelError as error:
         trouble = context.breaker.failed(channel, error, context.store.now_ms())
-        log.warning("%s", error)
+        log.log(logging.INFO if isinstance(error, Throttled) else logging.WARNING, "%s", error)
         bells.ring_after(task, channel, (trouble.until_ms - trouble.at_ms) / 1000)
     else:
         context.breaker.worked(channel)

@@ -1,0 +1,142 @@
+"""``celery -A sync reconcile``: ask for a reading of every channel and for whatever is then wrong to be pushed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import click
+from celery.bin.base import CeleryCommand
+from kombu.exceptions import OperationalError
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sync.celery import SyncApp
+from sync.commands.output import app_of, one_line_errors
+from sync.progress import ChannelProgress, progress
+
+#: How often the store is asked how far things are, in seconds.
+LOOK_S = 0.2
+
+#: Seconds without any progress after which a watcher asks whether a worker is there at all.
+SILENCE_S = 5.0
+
+
+@click.command(cls=CeleryCommand)
+@click.option("--channel", help="Only this channel; without it, all of them.")
+@click.option("--watch", is_flag=True, help="Stay until everything agrees or a channel is in trouble.")
+@click.option("--timeout", type=float, default=3600, show_default=True, help="Seconds after which --watch gives up.")
+@click.pass_context
+@one_line_errors
+def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: float) -> None:
+    """Read every channel and push whatever is then wrong. The work is done by the workers.
+
+    With --watch the exit code is 0 when all channels agree, and 1 when one is in trouble or time is up.
+    """
+    app = app_of(ctx)
+    asked_ms = ask(app, channel)
+    names = list(app.context.named(channel))
+    if not watch:
+        click.echo(f"Asked for {', '.join(names)}. See how it goes: celery -A sync stock")
+        return
+    found = watch_progress(app, names, asked_ms, timeout)
+    for one in found:
+        if one.trouble:
+            click.echo(f"{one.name} is in trouble: {one.trouble}", err=True)
+        elif not one.done:
+            click.echo(f"{one.name} is not done: {_words(one)}", err=True)
+    if not all(one.done for one in found):
+        ctx.exit(1)
+
+
+def ask(app: SyncApp, channel: str | None) -> int:
+    """Ask for a reconcile now, channels in trouble included. Returns when (ms by the store's clock).
+
+    Raises:
+        click.ClickException: the broker does not answer.
+    """
+    context = app.context
+    for name in context.named(channel):
+        context.breaker.try_now(name)
+    asked_ms = context.store.now_ms()
+    try:
+        app.send_task("sync.reconcile", kwargs={"channel": channel})
+    except OperationalError as error:
+        raise click.ClickException(
+            f"the broker does not answer ({error}); is broker_url right, and is it running?"
+        ) from error
+    return asked_ms
+
+
+def watch_progress(app: SyncApp, names: Sequence[str], asked_ms: int, timeout_s: float) -> list[ChannelProgress]:
+    """Show how far things are until nothing more happens by itself.
+
+    Raises:
+        click.ClickException: no worker is there.
+    """
+    deadline = time.monotonic() + timeout_s
+    seen: list[ChannelProgress] = []
+    moved_at = time.monotonic()
+    with _Display(names) as show:
+        while True:
+            found = progress(app.context, names, asked_ms)
+            show(found)
+            if all(one.settled for one in found) or time.monotonic() > deadline:
+                return found
+            if found != seen:
+                seen, moved_at = found, time.monotonic()
+            elif time.monotonic() - moved_at > SILENCE_S:
+                if not app.control.inspect(timeout=2).ping():
+                    raise click.ClickException("no worker answers; start one: celery -A sync worker")
+                moved_at = time.monotonic()
+            time.sleep(LOOK_S)
+
+
+class _Display:
+    """A progress bar for each channel on a terminal, a plain line for each change elsewhere."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._bars = None
+        self._lines: dict[str, str] = {}
+        if sys.stdout.isatty():
+            columns = (
+                TextColumn("{task.fields[name]}"),
+                BarColumn(),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+            )
+            self._bars = Progress(*columns)
+            self._tasks = {name: self._bars.add_task("", total=None, name=name) for name in names}
+
+    def __enter__(self) -> Callable[[Sequence[ChannelProgress]], None]:
+        if self._bars:
+            self._bars.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def _show(self, found: Sequence[ChannelProgress]) -> None:
+        for one in found:
+            words = _words(one)
+            if self._bars:
+                total = max(one.expected, one.rows) or None
+                bar = {"total": 1, "completed": 1} if one.done else {"total": total, "completed": one.rows}
+                self._bars.update(self._tasks[one.name], description=words, **bar)
+            elif self._lines.get(one.name) != words:
+                self._lines[one.name] = words
+                click.echo(f"{one.name}: {words}")
+
+
+def _words(one: ChannelProgress) -> str:
+    if one.trouble:
+        return "in trouble"
+    if one.done:
+        return f"{one.rows} listings, all agree"
+    parts = [] if one.read else [f"reading, {one.rows} listings so far"]
+    if one.dirty:
+        parts.append(f"{one.dirty} to push")
+    if one.open:
+        parts.append(f"{one.open} to be confirmed")
+    return ", ".join(parts)

@@ -1,0 +1,86 @@
+"""``celery -A sync up``: everything on one machine, in one foreground process group."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import BinaryIO
+
+import click
+from celery.bin.base import CeleryCommand
+
+from sync.commands.output import app_of, one_line_errors
+
+#: What runs.
+ROLES = ("worker", "beat")
+
+#: Seconds that a process may take to end its tasks before it is killed.
+GRACE_S = 60.0
+
+
+@click.command(cls=CeleryCommand)
+@click.option("--loglevel", "-l", default="INFO", show_default=True, help="How much the processes say.")
+@click.pass_context
+@one_line_errors
+def up(ctx: click.Context, loglevel: str) -> None:
+    """Run a worker and the scheduler here until Ctrl-C, on the embedded store unless redis_url is set.
+
+    If one of them ends by itself, all are stopped and the exit code is 1, so that a supervisor starts them anew.
+    """
+    app = app_of(ctx)
+    context = app.context
+    _ = app.conf.broker_url, context.channels  # errors in the settings show here, once
+    with processes(process_lines(loglevel)) as children:
+        click.echo(f"Running for {', '.join(context.channels)}. Stop with Ctrl-C.")
+        stop = _Stop()
+        while not stop.asked:
+            for name, child in zip(ROLES, children, strict=True):
+                if child.poll() is not None:
+                    raise click.ClickException(f"the {name} ended by itself with code {child.returncode}")
+            time.sleep(0.2)
+
+
+def process_lines(loglevel: str) -> list[list[str]]:
+    """The command lines of all processes."""
+    celery = [sys.executable, "-m", "celery", "-A", "sync"]
+    return [
+        [*celery, role, "-l", loglevel, *(["--without-gossip", "--without-mingle"] if role == "worker" else [])]
+        for role in ROLES
+    ]
+
+
+@contextmanager
+def processes(
+    lines: Sequence[Sequence[str]], output: BinaryIO | None = None
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that live as long as the block, and are given time to end their tasks."""
+    children = [subprocess.Popen(line, stdout=output, stderr=output) for line in lines]  # noqa: S603 - our own
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        for child in children:
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+class _Stop:
+    """Whether somebody asked us to stop, by Ctrl-C or by a supervisor's SIGTERM."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True

@@ -1,0 +1,57 @@
+"""How far a reconcile has come, read from the store: what is still to be read, written and confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sync.context import Context
+from sync.pull import Pulls
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelProgress:
+    """How far one channel has come since somebody asked."""
+
+    name: str
+    #: Whether a full reading that began after the asking has ended.
+    read: bool
+    #: Rows read so far, and how many the last full reading had (0: never read).
+    rows: int
+    expected: int
+    #: Listings still to be looked at for a write, and writes not confirmed yet.
+    dirty: int
+    open: int
+    #: What is wrong with the channel; empty when nothing is.
+    trouble: str
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.read and not self.dirty and not self.open
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen by itself soon: done, or in trouble."""
+        return self.done or bool(self.trouble)
+
+
+def progress(context: Context, names: Iterable[str], asked_ms: int) -> list[ChannelProgress]:
+    """How far these channels have come since ``asked_ms``."""
+    found = []
+    for name in names:
+        state = Pulls(context.store).state(name)
+        trouble = context.breaker.trouble(name)
+        waiting = context.worklist.waiting(name, context.store.now_ms())
+        found.append(
+            ChannelProgress(
+                name=name,
+                read=not state.wanted_ms and state.finished_ms >= asked_ms,
+                rows=state.rows if state.began_ms else state.last_rows,
+                expected=state.last_rows,
+                dirty=waiting.dirty,
+                open=waiting.open,
+                trouble=trouble.message if trouble and trouble.failures else "",
+            )
+        )
+    return found

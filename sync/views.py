@@ -1,0 +1,61 @@
+"""What people and programs are shown of the stock of record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from sync.context import Context
+from sync.ledger import Movement
+from sync.policy import target
+from sync.records import Record, State, state_of
+
+
+class ListingView(NamedTuple):
+    """One listing as it stands. ``target`` is ``None`` where the channel is only read or nothing was counted."""
+
+    level: int
+    target: int | None
+    state: State
+
+
+def listing_views(context: Context, record: Record, now_ms: int) -> dict[str, ListingView]:
+    """The listings of a record, by channel in the order of the settings."""
+    views = {}
+    for name, channel in context.channels.items():
+        listing = record.listings.get(name)
+        if listing is not None:
+            wanted = target(record) if channel.capabilities.writes else None
+            state = state_of(record, listing, wanted, paused=False, now_ms=now_ms)
+            views[name] = ListingView(listing.level, wanted, state)
+    return views
+
+
+def stock_rows(context: Context, records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    """Rows of ``stock --json``."""
+    now_ms = context.store.now_ms()
+    for record in records:
+        views = listing_views(context, record, now_ms)
+        yield {
+            "sku": record.sku,
+            "on_hand": record.on_hand,
+            "revision": record.revision,
+            "channels": {
+                name: {"level": view.level, "target": view.target, "state": view.state.value}
+                for name, view in views.items()
+            },
+        }
+
+
+def movement_row(movement: Movement) -> dict[str, Any]:
+    """A row of ``history --json``."""
+    return {
+        "at": movement.at.isoformat(timespec="milliseconds"),
+        "units": movement.units,
+        "on_hand": movement.on_hand,
+        "revision": movement.revision,
+        "channel": movement.channel,
+        "why": movement.why,
+        "cause": movement.cause,
+        "level": movement.level,
+    }
