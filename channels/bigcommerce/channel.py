@@ -48,6 +48,9 @@ class BigCommerceChannel(Channel):
             write_batch=self._stock.write_batch,
             read_batch=self._stock.read_batch,
             settle_s=self._stock.settle_s if self.settings.settle_s is None else self.settings.settle_s,
+            # an adjustment that was taken is applied in the background; a catalogue answer that shows another
+            # level than the one sent may be of a sale, or of a write that was laid over by another
+            accepted_is_applied=self.settings.write != "catalog",
             orders=True,
         )
 

@@ -36,6 +36,9 @@ MESSAGES_LIMIT = 10
 #: How the Inventory API names an item in its words: ``[product_id 113]``, ``variant_id 106``.
 _IDENTITY = re.compile(r"\b(product_id|variant_id)\W{1,3}(\d{1,19})\b")
 
+#: A list in brackets that is too long for people.
+_LONG_LIST = re.compile(r"\[([^\]]{120})[^\]]*\]")
+
 T = TypeVar("T")
 
 
@@ -204,7 +207,8 @@ def _merged(all_words: Iterable[Words]) -> Words | None:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:WORDS_LIMIT]
+    """One line, with the middle of long lists left out: what follows a list says what is wrong with it."""
+    return _LONG_LIST.sub(r"[\1 ...]", " ".join(text.split()))[:WORDS_LIMIT]
 
 
 def _without_markup(response: requests.Response) -> str:

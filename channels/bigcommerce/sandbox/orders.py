@@ -1,4 +1,4 @@
-"""The sandbox's V2 orders: bare arrays, RFC 2822 dates, nothing at all where there are no rows."""
+"""The sandbox's V2 orders: bare arrays, RFC 2822 dates, no content where there are no rows; and their settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
 
-from channels.bigcommerce.sandbox.answers import Refused, number_in, only, v2_error
+from channels.bigcommerce.sandbox.answers import Refused, envelope, number_in, only, v2_error
 from channels.bigcommerce.sandbox.store import Store
 from channels.bigcommerce.sandbox.world import Line, Order
 
@@ -56,6 +56,20 @@ def orders(store: Store) -> Blueprint:
         only(request, "limit", "page")
         order = _known(store, order_id)
         return _bare([_line(order, line) for line in _page(order.lines)])
+
+    return routes
+
+
+def settings(store: Store) -> Blueprint:
+    """The routes below ``/v3/settings``: when orders take stock and give it back."""
+    routes = Blueprint("settings", __name__)
+
+    @routes.get("/inventory")
+    def get_inventory_settings() -> Response:
+        only(request, "channel_id")
+        names = ("update_stock_behavior", "refund_order_stock_adjustment")
+        rules = {name: getattr(store.switches, name) for name in names}
+        return jsonify(envelope({**rules, "edit_order_stock_adjustment": True}))
 
     return routes
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from channels.bigcommerce import BigCommerceChannel
-from channels.bigcommerce.sandbox import Sandbox, Store, sandbox
+from channels.bigcommerce.sandbox import BigCommerceSandbox
 from channels.sandbox import Fault as Trouble
 from channels.testing import ChannelContract, Fault
-from tests.channels.bigcommerce.conftest import settings_for
 
 TROUBLE = {
     "throttle": Trouble("answer", status=429),
@@ -25,12 +24,12 @@ TROUBLE = {
 class Shop:
     """A sandbox store as the contract's world."""
 
-    def __init__(self, running: Sandbox, write: str) -> None:
-        self.running = running
-        self.channel = BigCommerceChannel("store", settings_for(running, write=write))
+    def __init__(self, sandbox: BigCommerceSandbox, channel: BigCommerceChannel) -> None:
+        self.sandbox = sandbox
+        self.channel = channel
 
     def put(self, sku: str, units: int) -> None:
-        store = self.running.store
+        store = self.sandbox.store
         if sku in store.levels():
             store.set_level(sku, units)
         elif len(store.products) % 2:
@@ -39,34 +38,31 @@ class Shop:
             store.add_product(f"A {sku}", variants={sku: units}, tracking="variant")
 
     def remove(self, sku: str) -> None:
-        self.running.store.remove(sku)
+        self.sandbox.store.remove(sku)
 
     def shown(self, sku: str) -> int:
-        return self.running.store.level(sku)
+        return self.sandbox.store.level(sku)
 
     def sell(self, sku: str, units: int) -> None:
-        self.running.store.sell(sku, units)
+        self.sandbox.store.sell(sku, units)
 
     def fault(self, kind: Fault) -> None:
-        self.running.faults.clear()
+        self.sandbox.faults.clear()
         # The worker reads just before it writes; what an absolute adjustment has to know is learnt there.
         self.channel.read([level.ref for page in self.channel.read_all() for level in page.levels])
         if kind != "nothing":
-            self.running.faults.add(TROUBLE[kind])
+            self.sandbox.faults.add(TROUBLE[kind])
 
     def settle(self) -> None:
-        self.running.store.settle()
+        self.sandbox.store.settle()
 
 
 class _EachMode(ChannelContract):
     write: str
 
     @pytest.fixture
-    def world(self) -> Iterator[Shop]:
-        with sandbox(Store(quota=None)) as running:
-            world = Shop(running, self.write)
-            yield world
-            world.channel.close()
+    def world(self, sandbox: BigCommerceSandbox, connect: Callable[..., BigCommerceChannel]) -> Shop:
+        return Shop(sandbox, connect(write=self.write))
 
 
 class TestTheContractByCatalogue(_EachMode):
