@@ -230,15 +230,16 @@ def static_pairs() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("method", "path", "status", "pair"), list(static_pairs()))
-def test_the_static_pairs_of_amazons_own_sandbox_pass_against_the_mock(method, path, status, pair):
+def test_the_static_pairs_of_amazons_own_sandbox_pass_against_the_mock(clock, method, path, status, pair):
     given = {name: value["value"] for name, value in pair["request"]["parameters"].items() if "value" in value}
     expected = pair["response"]
     places = [place for place in given.get("marketplaceIds", []) if place != "invalid"] or ["ATVPDKIKX0DER"]
     sandbox = AmazonSandbox(
-        rate_scale=None, marketplace_id=places[0], seller_id=given.setdefault("sellerId", "A1SANDBOXSELLR")
+        clock=clock, rate_scale=None, marketplace_id=places[0], seller_id=given.setdefault("sellerId", "A1SANDBOXSELLR")
     )
     if status < 300:
         seed(sandbox, given, expected)
+        clock.advance(2000)
     given.setdefault("sku", expected.get("sku", "A"))
     if method == "post":
         places = given["body"]["marketplaceIds"]
