@@ -16,10 +16,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sync.errors import StoreError
 
@@ -28,6 +31,9 @@ SOCKET_PATH_LIMIT = 100
 
 #: How long a server may take to answer after its start, in seconds; loading a large file takes its time.
 START_S = 60.0
+
+#: How long to wait for the answer to one question, in seconds.
+ANSWER_S = 2.0
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -41,12 +47,12 @@ def socket_path(data_dir: Path) -> Path:
 
 def url(data_dir: Path) -> str:
     """The address of the server for our own client."""
-    return f"unix://{socket_path(data_dir)}"
+    return f"unix://{quote(str(socket_path(data_dir)))}"
 
 
 def broker_url(data_dir: Path) -> str:
     """The address of the server for Celery."""
-    return f"redis+socket://{socket_path(data_dir)}"
+    return f"redis+socket://{quote(str(socket_path(data_dir)))}"
 
 
 def start(data_dir: Path) -> bool:
@@ -59,14 +65,14 @@ def start(data_dir: Path) -> bool:
         return False
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(data_dir):
+            found = _lives(data_dir)  # one that loads its file or is held up is waited for, never doubled
+            if not found:
+                _spawn(data_dir)
+            _await(data_dir)
     except OSError as error:
         raise StoreError(f"data_dir {data_dir} cannot be used: {error.strerror}") from error
-    with _alone(data_dir):
-        if _answers(data_dir):
-            return False
-        server = _spawn(data_dir)
-        _await(data_dir, server)
-    return True
+    return not found
 
 
 def stop(data_dir: Path) -> bool:
@@ -78,44 +84,57 @@ def stop(data_dir: Path) -> bool:
     if not data_dir.is_dir():
         return False
     with _alone(data_dir):
-        pid = _pid(data_dir)
-        if pid is None:
+        deadline, asked = time.monotonic() + START_S, False
+        if not _lives(data_dir):
             return False
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + START_S
-        while _answers(data_dir) or _lives(pid):
+        while _lives(data_dir):
             if time.monotonic() > deadline:
-                raise StoreError(f"the embedded store (process {pid}) does not stop; see {_log(data_dir)}")
+                raise StoreError(f"the embedded store does not stop; see {_log(data_dir)}")
+            pid = _pid(data_dir)
+            if pid and not asked:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                asked = True
             time.sleep(0.02)
     return True
 
 
-def _spawn(data_dir: Path) -> subprocess.Popen[bytes]:
+def _spawn(data_dir: Path) -> None:
+    """Start a server that is nobody's child and that holds the lock by which it is known to live."""
     socket = socket_path(data_dir)
     socket.unlink(missing_ok=True)
-    return subprocess.Popen(  # noqa: S603 - our own server with our own arguments
-        [
-            _program(),
-            *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
-            *("--dir", str(data_dir.absolute()), "--logfile", str(_log(data_dir))),
-            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-            # a full disk or memory must refuse a write, never forget a key
-            *("--maxmemory-policy", "noeviction"),
-            # a listing's ref and hold fit into the compact form of a hash
-            *("--hash-max-listpack-value", "128", "--hash-max-listpack-entries", "256"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    _pid_file(data_dir).unlink(missing_ok=True)
+    with _life(data_dir).open("a") as life:
+        fcntl.flock(life, fcntl.LOCK_EX)
+        started = subprocess.run(  # noqa: S603 - our own server with our own arguments
+            [
+                _program(),
+                *("--daemonize", "yes", "--pidfile", str(_pid_file(data_dir))),
+                *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+                *("--dir", str(data_dir.absolute()), "--logfile", str(_log(data_dir))),
+                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+                # a full disk or memory must refuse a write, never forget a key
+                *("--maxmemory-policy", "noeviction"),
+                # a listing's ref and hold fit into the compact form of a hash
+                *("--hash-max-listpack-value", "128", "--hash-max-listpack-entries", "256"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(life.fileno(),),
+            check=False,
+        )
+    if started.returncode:
+        raise StoreError(f"the embedded store does not start; see {_log(data_dir)}")
 
 
-def _await(data_dir: Path, server: subprocess.Popen[bytes]) -> None:
+def _await(data_dir: Path) -> None:
     deadline = time.monotonic() + START_S
     while not _answers(data_dir):
-        if server.poll() is not None or time.monotonic() > deadline:
+        if not _lives(data_dir):
             raise StoreError(f"the embedded store does not start; see {_log(data_dir)}")
+        if time.monotonic() > deadline:
+            raise StoreError(f"the embedded store runs but does not answer; see {_log(data_dir)}")
         time.sleep(0.01)
 
 
@@ -147,7 +166,7 @@ def _answers(data_dir: Path) -> bool:
     path = socket_path(data_dir)
     if not path.exists():
         return False
-    client = redis.Redis(unix_socket_path=str(path), socket_timeout=2)
+    client = redis.Redis(unix_socket_path=str(path), socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0))
     try:
         return bool(client.ping())
     except redis.RedisError:
@@ -156,28 +175,29 @@ def _answers(data_dir: Path) -> bool:
         client.close()
 
 
+def _lives(data_dir: Path) -> bool:
+    """Whether a server runs on this folder, even if it does not answer: it holds a lock until it dies."""
+    with _life(data_dir).open("a") as life:
+        try:
+            fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _pid(data_dir: Path) -> int | None:
-    client = redis.Redis(unix_socket_path=str(socket_path(data_dir)), socket_timeout=2)
     try:
-        return int(client.info("server")["process_id"])
-    except redis.RedisError:
+        return int(_pid_file(data_dir).read_text("ascii"))
+    except (FileNotFoundError, ValueError):  # it has not come so far
         return None
-    finally:
-        client.close()
 
 
-def _lives(pid: int) -> bool:
-    try:
-        finished, _ = os.waitpid(pid, os.WNOHANG)  # reap it, if it is our own child
-    except ChildProcessError:
-        finished = 0
-    if finished:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _life(data_dir: Path) -> Path:
+    return data_dir / "store.life"
+
+
+def _pid_file(data_dir: Path) -> Path:
+    return data_dir.absolute() / "store.pid"
 
 
 def _log(data_dir: Path) -> Path:
