@@ -125,6 +125,10 @@ class Capabilities:
     relative: bool = False
     #: The most writes that one call of :meth:`Channel.write` takes.
     write_batch: int = 1
+    #: From how many waiting writes on one larger call of :meth:`Channel.write` costs less, and the most it then
+    #: takes; 0 where there is no such way.
+    bulk_from: int = 0
+    bulk_batch: int = 0
     #: The most refs that one call of :meth:`Channel.read` takes; 0 where single listings cannot be read.
     read_batch: int = 0
     #: For how long after a write ended a reading may still show the level before it.
@@ -186,7 +190,7 @@ class Channel(ABC):
 
     @abstractmethod
     def write(self, writes: Sequence[Write], *, until: float = math.inf) -> list[Outcome]:
-        """Bring listings to their targets, at most ``capabilities.write_batch`` of them.
+        """Bring listings to their targets, at most ``capabilities.write_batch`` of them (or a bulk of them).
 
         Returns one outcome for each write, in the same order. Trouble with a row, a lost answer and a refused
         batch (split until the poisoned row stands alone) are outcomes, not exceptions; the one exception
