@@ -1,9 +1,8 @@
-"""Amazon as a channel: levels by search, one patch for each write, sales from the merchant's orders."""
+"""Amazon as a channel: levels by search, writes by patch or feed, sales from the merchant's orders."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,17 +10,19 @@ from typing import ClassVar
 
 from channels.amazon import models
 from channels.amazon.client import SEARCH_PAGE, AmazonClient
+from channels.amazon.feeds import InventoryFeeds
+from channels.amazon.models import Listing
 from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
-from channels.batches import outcomes_of, write_split
-from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Problem, Result, Sale, Write
-from channels.errors import ChannelError, Denied, Incomprehensible, Rejected, Unanswered
+from channels.amazon.writing import Writer
+from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Problem, Sale, Write
 
 #: The most listings that can be paged through in one search (model listings-items 2021-08-01).
 SEARCH_LIMIT = 1000
 
-#: Lost answers in a row after which the rest of a batch is put off: it is not the rows that are ill.
-PATIENCE = 2
+#: The most listings in one feed. Amazon takes 25,000, but all are looked at first, 20 by each call and 5 calls a
+#: second, and the claim on them must not end meanwhile.
+FEED_BATCH = 2000
 
 
 @dataclass(slots=True)
@@ -37,18 +38,24 @@ class AmazonChannel(Channel):
     settings: AmazonSettings
     client: AmazonClient = field(init=False, repr=False)
     _report: ListingsReport = field(init=False, repr=False)
+    _writer: Writer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Open the HTTP session; nothing is sent yet."""
         self.client = AmazonClient(self.name, self.settings, self.services)
         self._report = ListingsReport(self.client, self.services.memory, self.settings.report_keep_s)
+        feeds = InventoryFeeds(self.client, self.services.memory, self.settings.feed_patience_s)
+        self._writer = Writer(self.client, feeds, self._look_up, self.settings.feed_from or math.inf)
 
     @property
     def capabilities(self) -> Capabilities:
         """See :attr:`Channel.capabilities`. A batch is what one look before the writes can check."""
+        feed_from = self.settings.feed_from
         return Capabilities(
             writes=True,
             write_batch=SEARCH_PAGE,
+            bulk_from=feed_from,
+            bulk_batch=max(feed_from, FEED_BATCH) if feed_from else 0,
             read_batch=SEARCH_PAGE,
             settle_s=self.settings.settle_s,
             visible_within_s=self.settings.visible_within_s,
@@ -77,17 +84,13 @@ class AmazonChannel(Channel):
         problems += [
             Problem(listing.sku, listing.obstacle)
             for listing in found
-            if isinstance(listing, models.Listing) and listing.by_amazon and listing.by_merchant is None
+            if isinstance(listing, Listing) and listing.by_amazon and listing.by_merchant is None
         ]
         return Page(levels, problems)
 
     def write(self, writes: Sequence[Write], *, until: float = math.inf) -> list[Outcome]:
-        """See :meth:`Channel.write`. One look at the whole batch, then one patch for each listing that may be written.
-
-        The look is what keeps a quantity from a listing that has become Amazon's to fulfil since it was read,
-        and from a SKU that is gone.
-        """
-        return write_split(writes, lambda batch: self._write(batch, until), until=until)
+        """See :meth:`Channel.write` and :mod:`channels.amazon.writing`."""
+        return self._writer.write(writes, until)
 
     def sales(self, since: datetime) -> Iterator[Sale]:
         """See :meth:`Channel.sales`. Amazon gives one page of 100 orders every 179 seconds, after a burst of 20."""
@@ -127,50 +130,14 @@ class AmazonChannel(Channel):
             end = offset + SEARCH_PAGE
             yield Page(levels, problems, cursor=f"report:{document}:{end}" if end < len(skus) else None)
 
-    def _look_up(self, refs: Sequence[str]) -> list[models.Listing | Problem]:
-        """The listings of these SKUs, by one call but for those with a comma, which a list cannot name."""
+    def _look_up(self, refs: Sequence[str]) -> list[Listing | Problem]:
+        """The listings of these SKUs, 20 by each call but for those with a comma, which a list cannot name."""
         listable = [ref for ref in refs if "," not in ref]
-        found = list(models.listings(self.client.look_up(listable).items)) if listable else []
+        found: list[Listing | Problem] = []
+        for start in range(0, len(listable), SEARCH_PAGE):
+            found += models.listings(self.client.look_up(listable[start : start + SEARCH_PAGE]).items)
         for ref in refs:
             if "," in ref:
                 listing = self.client.get(ref)
                 found += [listing] if listing else []
         return found
-
-    def _write(self, writes: Sequence[Write], until: float) -> list[Outcome]:
-        try:
-            found = self._look_up([write.ref for write in writes])
-        except (Unanswered, Incomprehensible) as error:
-            # Only a look went unanswered: certainly nothing was written.
-            return [Outcome(write.ref, Result.DEFERRED, reason=error.reason) for write in writes]
-        obstacles = {listing.sku: listing.obstacle for listing in found if isinstance(listing, models.Listing)}
-        outcomes: list[Outcome] = []
-        sent = lost = 0
-        for number, write in enumerate(writes):
-            obstacle = obstacles.get(write.ref, f"Amazon shows no listing with the SKU {write.ref!r}")
-            if obstacle:
-                outcomes.append(Outcome(write.ref, Result.REFUSED, reason=obstacle))
-                continue
-            if time.monotonic() >= until:
-                return outcomes + self._put_off(writes[number:], "the time for this write is over")
-            try:
-                outcomes.append(models.outcome(write, self.client.set_quantity(write.ref, write.units)))
-                sent, lost = sent + 1, 0
-            except Denied:
-                if not sent:
-                    raise
-                return outcomes + self._put_off(writes[number:], "Amazon stopped accepting the credentials")
-            except Rejected as error:
-                outcomes += outcomes_of([write], error)
-                lost = 0
-            except (Unanswered, Incomprehensible) as error:
-                outcomes += outcomes_of([write], error)
-                sent, lost = sent + 1, lost + 1
-                if lost == PATIENCE:
-                    return outcomes + self._put_off(writes[number + 1 :], error.reason)
-            except ChannelError as error:
-                return outcomes + self._put_off(writes[number:], error.reason)
-        return outcomes
-
-    def _put_off(self, writes: Sequence[Write], reason: str) -> list[Outcome]:
-        return [Outcome(write.ref, Result.DEFERRED, reason=reason) for write in writes]

@@ -1,7 +1,7 @@
 """The usage plans that Amazon documents for the operations used here.
 
 Sources: the descriptions in the models of selling-partner-api-models (listings-items 2021-08-01, orders
-2026-01-01, reports 2021-06-30), and rate-limits.yml of selling-partner-api-sdk; where they differ, the lower
+2026-01-01, reports and feeds 2021-06-30), and rate-limits.yml of selling-partner-api-sdk; where they differ, the lower
 one stands here. The limit in force may be lower still, and is told by the header ``x-amzn-RateLimit-Limit``.
 """
 
@@ -32,6 +32,10 @@ SEARCH_ORDERS = "search orders"
 CREATE_REPORT = "create report"
 GET_REPORT = "get report"
 GET_REPORT_DOCUMENT = "get report document"
+CREATE_FEED_DOCUMENT = "create feed document"
+CREATE_FEED = "create feed"
+GET_FEED = "get feed"
+GET_FEED_DOCUMENT = "get feed document"
 
 LIMITS = (
     Limit(SEARCH_LISTINGS, "GET", r"/listings/2021-08-01/items/[^/]+", 5, 5),
@@ -41,6 +45,11 @@ LIMITS = (
     Limit(CREATE_REPORT, "POST", r"/reports/2021-06-30/reports", 0.0167, 15),
     Limit(GET_REPORT, "GET", r"/reports/2021-06-30/reports/[^/]+", 2, 15),
     Limit(GET_REPORT_DOCUMENT, "GET", r"/reports/2021-06-30/documents/[^/]+", 0.0167, 15),
+    Limit(CREATE_FEED_DOCUMENT, "POST", r"/feeds/2021-06-30/documents", 0.5, 15),
+    # Of the listings feed an account may make five in five minutes, fewer than the plan's burst of 15.
+    Limit(CREATE_FEED, "POST", r"/feeds/2021-06-30/feeds", 0.0083, 5),
+    Limit(GET_FEED, "GET", r"/feeds/2021-06-30/feeds/[^/]+", 2, 15),
+    Limit(GET_FEED_DOCUMENT, "GET", r"/feeds/2021-06-30/documents/[^/]+", 0.0222, 10),
 )
 
 

@@ -45,6 +45,12 @@ class AmazonSettings(ChannelSettings):
     settle_s: float = Field(default=120.0, ge=0)
     """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""
 
+    feed_from: int = Field(default=1500, ge=0)
+    """From how many changed listings on they go to Amazon as one feed and not one by one; 0 for never."""
+
+    feed_patience_s: float = Field(default=3600.0, gt=0)
+    """For how many seconds a listing that went with a feed waits for the feed to end before it is written alone."""
+
     report_keep_s: float = Field(default=3600.0, gt=0)
     """For how many seconds a listings report tells which SKUs there are, in an account of more than 1,000 listings."""
 

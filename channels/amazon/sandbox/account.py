@@ -97,6 +97,8 @@ class Account:
         self.visible_after_s = visible_after_s
         self.clock = clock
         self.lock = threading.RLock()
+        #: Work of Amazon's own that is due before anyone looks.
+        self.upkeep: list[Callable[[], None]] = []
         self._listings: dict[str, MockListing] = {}
         self._orders: dict[str, MockOrder] = {}
 
@@ -140,17 +142,20 @@ class Account:
     def shown(self, sku: str) -> int | None:
         """What Amazon holds for sale of a SKU at this moment."""
         with self.lock:
+            self._catch_up()
             return self._held(self.current(self._listings[sku]))
 
     def listing(self, sku: str) -> MockListing | None:
         """A listing as it stands now."""
         with self.lock:
+            self._catch_up()
             listing = self._listings.get(sku)
             return listing and self.current(listing)
 
     def listings(self) -> list[MockListing]:
         """All listings as they stand now."""
         with self.lock:
+            self._catch_up()
             return [self.current(listing) for listing in self._listings.values()]
 
     def orders(self) -> list[MockOrder]:
@@ -166,6 +171,7 @@ class Account:
             KeyError: there is no such listing.
         """
         with self.lock:
+            self._catch_up()
             listing = self.current(self._listings[sku])
             held = self._held(listing) or 0
             if units > held:
@@ -234,6 +240,10 @@ class Account:
         with self.lock:
             self._listings.clear()
             self._orders.clear()
+
+    def _catch_up(self) -> None:
+        for work in self.upkeep:
+            work()
 
     def _held(self, listing: MockListing) -> int | None:
         return listing.stock.get(MERCHANT, listing.fulfillable)

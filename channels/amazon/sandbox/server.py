@@ -15,7 +15,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from channels.amazon.limits import limit_for
-from channels.amazon.sandbox import auth, control, documents, listings, orders, reports
+from channels.amazon.sandbox import auth, control, documents, feeds, listings, orders, reports
 from channels.amazon.sandbox.account import Account
 from channels.amazon.sandbox.buckets import Buckets
 from channels.amazon.sandbox.wire import Refused, error
@@ -73,6 +73,7 @@ class AmazonSandbox:
         self.gate = auth.Gate(clock, client_id=client_id, client_secret=client_secret, refresh_token=refresh_token)
         self.buckets = Buckets(clock, rate_scale)
         self.documents = documents.Documents(clock)
+        self.feeds = feeds.Feeds(self.account, self.documents)
         self.reports = reports.Reports(self.account, self.documents)
         self.faults = Faults()
         self._calls: list[Call] = []
@@ -115,6 +116,7 @@ class AmazonSandbox:
 
     def reset(self) -> None:
         """Back to an empty account without trouble; tokens stay valid, buckets are full."""
+        self.feeds.clear()
         self.account.clear()
         self.faults.clear()
         self.buckets.refill()
@@ -127,6 +129,7 @@ class AmazonSandbox:
         app.register_blueprint(auth.blueprint(self.gate))
         app.register_blueprint(listings.blueprint(self.account))
         app.register_blueprint(orders.blueprint(self.account))
+        app.register_blueprint(feeds.blueprint(self.account, self.feeds, self.documents))
         app.register_blueprint(reports.blueprint(self.account, self.reports, self.documents))
         app.register_blueprint(documents.blueprint(self.documents))
         app.register_blueprint(control.blueprint(self))
