@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -33,6 +35,22 @@ SECRETS_FOLDER = "/run/secrets"
 
 #: What a channel may be called: it becomes part of keys, addresses and metrics.
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class _Textual(EnvSettingsSource):
+    """A source whose values in a channel's table stay text, lists and tables apart: a token may be all digits."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+        decoded = super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type]
+        return decoded if field or isinstance(decoded, (dict, list)) else value
+
+
+class _Environment(_Textual):
+    """Variables of the environment."""
+
+
+class _SecretFiles(_Textual, NestedSecretsSettingsSource):
+    """One file for each secret."""
 
 
 class Settings(BaseSettings):
@@ -68,8 +86,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     """How a log line looks."""
 
-    channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(default_factory=dict)
-    """One table for each channel; each holds ``type`` and the keys of that channel type."""
+    channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(
+        default_factory=dict, repr=False, exclude=True
+    )
+    """One table for each channel, as written, secrets and all; each holds ``type`` and the keys of that type."""
 
     _file: Path = PrivateAttr(default=Path(DEFAULT_FILE))
     _channels: dict[str, ChannelSettings] = PrivateAttr(default_factory=dict)
@@ -95,8 +115,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then secret files, then the settings file."""
         return (
-            env_settings,
-            NestedSecretsSettingsSource(
+            _Environment(settings_cls),
+            _SecretFiles(
                 file_secret_settings,
                 secrets_dir=SECRETS_FOLDER,
                 secrets_dir_missing="ok",
@@ -124,7 +144,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        raise SettingsError(_explain(file, "", error.errors(), Settings)) from None
+        raise SettingsError(_explain(file, (), error.errors(), Settings)) from None
     except ValueError as error:  # the file is no TOML
         raise SettingsError(f"{file}: {error}") from None
     except OSError as error:
@@ -155,25 +175,27 @@ def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
         raise SettingsError(f"{file}: {key}.type: must say what the channel is, one of: {', '.join(channel_types())}")
     try:
         model = channel_type(kind).Settings
-    except LookupError as error:
-        raise SettingsError(f"{file}: {key}.type: {error.args[0]}{_instead(kind, channel_types())}") from None
+    except LookupError:
+        raise SettingsError(
+            f"{file}: {key}.type: there is no channel type {kind!r}{_instead(kind, channel_types())}"
+        ) from None
     try:
         checked = model.model_validate(table)
     except ValidationError as error:
-        raise SettingsError(_explain(file, f"{key}.", error.errors(), model)) from None
+        raise SettingsError(_explain(file, ("channels", name), error.errors(), model)) from None
     paths = {
         field: file.parent / value for field, value in checked if isinstance(value, Path) and not value.is_absolute()
     }
     return checked.model_copy(update=paths) if paths else checked
 
 
-def _explain(file: Path, prefix: str, errors: list[ErrorDetails], model: type[BaseModel]) -> str:
+def _explain(file: Path, table: tuple[str, ...], errors: list[ErrorDetails], model: type[BaseModel]) -> str:
     """One line for each thing that is wrong: the file, the key, what would be right."""
-    return "\n".join(f"{file}: {prefix}{_key(error)}: {_advice(error, model)}" for error in errors)
+    return "\n".join(f"{file}: {_key(table, error)}: {_advice(error, model)}" for error in errors)
 
 
-def _key(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"]) or "(the whole file)"
+def _key(table: tuple[str, ...], error: ErrorDetails) -> str:
+    return ".".join(str(part) for part in (*table, *error["loc"])) or "(the whole file)"
 
 
 def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -184,7 +206,8 @@ def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
         field = model.model_fields.get(key)
         meaning = f" ({field.description.strip().rstrip('.')})" if field and field.description else ""
         return f"is missing{meaning}"
-    return error["msg"][0].lower() + error["msg"][1:]
+    message = error["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def _instead(wrong: str, known: Mapping[str, Any] | list[str]) -> str:

@@ -1,0 +1,209 @@
+"""Settings: where each value comes from, what a mistake says, and what never shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from channels.bigcommerce import BigCommerceSettings
+from sync import settings as module
+from sync.errors import SettingsError
+from sync.settings import Settings, load_settings
+
+GOOD = """
+authority = "store"
+
+[channels.store]
+type = "bigcommerce"
+store_hash = "abc123"
+access_token = "t0p-secret"
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable, no secret file, no settings file of the machine has a say."""
+    for name in ("SYNC_CONFIG", "SYNC_REDIS_URL", "SYNC_BROKER_URL", "SYNC_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module, "SECRETS_FOLDER", str(tmp_path / "secrets"))
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str = GOOD) -> Settings:
+    Path("sync.toml").write_text(text, "utf-8")
+    return load_settings()
+
+
+def refused(text: str) -> str:
+    """What the settings say about a file that is wrong, without the file's path."""
+    with pytest.raises(SettingsError) as caught:
+        load(text)
+    file = str(Path("sync.toml").absolute())
+    lines = caught.value.message.splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    return "\n".join(line.removeprefix(f"{file}: ") for line in lines)
+
+
+def token(settings: Settings) -> str:
+    store = settings.channel_settings["store"]
+    assert isinstance(store, BigCommerceSettings)
+    return store.access_token.get_secret_value()
+
+
+def secret_file(name: str, text: str) -> None:
+    Path("secrets").mkdir(exist_ok=True)
+    (Path("secrets") / name).write_text(text)
+
+
+# --- where a value comes from
+
+
+def test_without_a_file_everything_has_its_default() -> None:
+    settings = load_settings()
+
+    assert settings.data_dir == Path.cwd() / "var"
+    assert (settings.authority, dict(settings.channel_settings)) == ("", {})
+
+
+def test_the_environment_goes_before_a_secret_file_and_that_before_the_settings_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert token(load()) == "t0p-secret"
+
+    secret_file("sync_channels__store__access_token", "from-a-secret-file\n")
+    assert token(load()) == "from-a-secret-file"
+
+    monkeypatch.setenv("SYNC_CHANNELS__STORE__ACCESS_TOKEN", "from-the-environment")
+    assert token(load()) == "from-the-environment"
+
+
+def test_secret_files_may_be_named_in_capitals() -> None:
+    secret_file("SYNC_CHANNELS__STORE__ACCESS_TOKEN", "shouted")
+
+    assert token(load()) == "shouted"
+
+
+@pytest.mark.parametrize("text", ["1234567890", "0123", "1e5", "true", "null", "NaN", "-7", '"quoted"'])
+def test_a_token_stays_the_text_it_is_whatever_it_looks_like(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SYNC_CHANNELS__STORE__ACCESS_TOKEN", text)
+    assert token(load()) == text
+
+    monkeypatch.delenv("SYNC_CHANNELS__STORE__ACCESS_TOKEN")
+    secret_file("sync_channels__store__access_token", text)
+    assert token(load()) == text
+
+
+def test_numbers_and_whole_channels_can_be_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_CHANNELS__STORE__LOCATION_ID", "7")
+    monkeypatch.setenv("SYNC_CHANNELS__TILL__TYPE", "pos_csv")
+    monkeypatch.setenv("SYNC_CHANNELS__TILL__PATH", "2026")
+
+    settings = load()
+
+    store = settings.channel_settings["store"]
+    assert isinstance(store, BigCommerceSettings)
+    assert store.location_id == 7
+    assert settings.channel_settings["till"].type == "pos_csv"
+
+
+def test_paths_are_relative_to_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "shop.toml").write_text('data_dir = "data"\nschedule = "beat.toml"\n')
+    monkeypatch.setenv("SYNC_CONFIG", str(elsewhere / "shop.toml"))
+
+    settings = load_settings()
+
+    assert (settings.data_dir, settings.schedule) == (elsewhere / "data", elsewhere / "beat.toml")
+
+
+def test_the_first_channel_is_the_authority_unless_another_is_named() -> None:
+    two = '[channels.b]\ntype = "pos_csv"\npath = "b"\n[channels.a]\ntype = "pos_csv"\npath = "a"\n'
+
+    assert load(two).authority == "b"
+    assert load('authority = "a"\n' + two).authority == "a"
+
+
+# --- what a mistake says
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('log_formt = "json"', "log_formt: there is no such key; did you mean 'log_format'?"),
+        ('log_format = "xml"', "log_format: input should be 'text' or 'json'"),
+        (GOOD + 'acces_token = "x"', "channels.store.acces_token: there is no such key; did you mean 'access_token'?"),
+        (GOOD + "location_id = 0", "channels.store.location_id: input should be greater than or equal to 1"),
+        (GOOD + 'write = "fast"', "channels.store.write: input should be 'catalog', 'inventory' or 'relative'"),
+        ('[channels.x]\nkind = "a"', "channels.x.type: must say what the channel is, one of: amazon, bigcommerce"),
+        ('[channels.x]\ntype = "bigcomerce"', "channels.x.type: there is no channel type 'bigcomerce'; did you mean"),
+        ('[channels.X]\ntype = "pos_csv"', "channels.X: a channel's name is 1 to 32 of a-z"),
+        ("channels = 5", "channels: input should be a valid dictionary"),
+        ("[channels]\nstore = 5", "channels.store: must be a table, [channels.store]"),
+        (
+            'authority = "stor"\n' + GOOD.replace('authority = "store"', ""),
+            "authority: there is no channel 'stor'; did",
+        ),
+    ],
+)
+def test_a_mistake_names_the_file_the_key_and_what_is_right(text: str, said: str) -> None:
+    assert refused(text).startswith(said)
+
+
+def test_a_missing_key_says_what_it_is_for() -> None:
+    said = refused(GOOD.replace('access_token = "t0p-secret"', ""))
+
+    assert said.startswith("channels.store.access_token: is missing (Access token of the store's API account")
+
+
+def test_an_unknown_type_lists_the_known_ones_once() -> None:
+    assert refused('[channels.x]\ntype = "ebay"').count("bigcommerce") == 1
+
+
+def test_keys_that_do_not_go_together_name_their_channel() -> None:
+    said = refused(GOOD + 'webhook_url = "https://sync.example.com"')
+
+    assert said == "channels.store: webhook_url needs client_secret: without it no webhook can be verified"
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    assert len(refused(GOOD + "location_id = 0\nsettle_s = -1\nnonsense = 1").splitlines()) == 3
+
+
+def test_a_file_that_is_no_toml_says_where_it_stops_being_one() -> None:
+    assert "line 2" in refused("authority = 'store'\nlog_format = = 1")
+
+
+def test_a_file_that_was_named_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SYNC_CONFIG", str(tmp_path / "nowhere.toml"))
+
+    with pytest.raises(SettingsError, match=r"nowhere.toml: there is no such file; SYNC_CONFIG must name"):
+        load_settings()
+
+
+# --- what never shows
+
+
+def test_secrets_show_in_no_description_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_BROKER_URL", "redis://:p4ss@broker")
+    settings = load('redis_url = "redis://:hunter2@host"\nsentry_dsn = "https://k3y@sentry"\n' + GOOD)
+
+    shown = f"{settings!r} {settings} {settings.channel_settings} {settings.model_dump()} {settings.model_dump_json()}"
+    for secret in ("t0p-secret", "hunter2", "p4ss", "k3y"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        GOOD.replace('"t0p-secret"', '["t0p-secret"]'),
+        GOOD.replace('"abc123"', '"t0p-secret!"'),
+        GOOD.replace("access_token =", "acces_token ="),
+        GOOD + 'client_secret = "t0p-secret',
+        '[channels]\nstore = "t0p-secret"',
+        'redis_url = ["t0p-secret"]',
+    ],
+)
+def test_secrets_show_in_no_error(wrong: str) -> None:
+    assert "t0p-secret" not in refused(wrong)
