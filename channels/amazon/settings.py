@@ -13,6 +13,10 @@ from channels.contract import ChannelSettings
 NORTH_AMERICA = "https://sellingpartnerapi-na.amazon.com"
 TOKEN_URL = "https://api.amazon.com/auth/o2/token"  # noqa: S105 - an address, not a secret
 
+#: From how many changed listings on a feed is sooner done than patches at 5 a second, if Amazon works on it for
+#: five minutes (``benchmarks/amazon_patch_or_feed.py``; how long it does is not documented).
+FEED_FROM = 1500
+
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
 Secret = Annotated[SecretStr, Field(min_length=1)]
@@ -45,7 +49,7 @@ class AmazonSettings(ChannelSettings):
     settle_s: float = Field(default=120.0, ge=0)
     """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""
 
-    feed_from: int = Field(default=1500, ge=0)
+    feed_from: int = Field(default=FEED_FROM, ge=0)
     """From how many changed listings on they go to Amazon as one feed and not one by one; 0 for never."""
 
     feed_patience_s: float = Field(default=3600.0, gt=0)

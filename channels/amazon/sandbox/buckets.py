@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from channels.amazon.limits import Limit
 
+#: How much of a token may be missing: seconds since 1970 are too coarse for fractions to add up to exactly one.
+TOLERANCE = 1e-3
+
 
 class Buckets:
     """One bucket for each operation, full at the start. Safe across threads.
@@ -34,8 +37,7 @@ class Buckets:
         with self._lock:
             tokens, since = self._tokens.get(limit.operation, (float(limit.burst), now))
             tokens = min(limit.burst, tokens + (now - since) * self.rate(limit))
-            # A hair of tolerance: tokens that trickle in by fractions do not add up to exactly one.
-            granted = tokens >= 1 - 1e-9
+            granted = tokens >= 1 - TOLERANCE
             self._tokens[limit.operation] = (tokens - 1 if granted else tokens, now)
             return granted
 
