@@ -1,17 +1,13 @@
-"""What one cell means: a SKU is opaque text, a quantity is a whole number or it is nothing."""
+"""What one cell means: a SKU is opaque text, a quantity is a number of whole units or it is nothing."""
 
 from __future__ import annotations
 
 import re
 
-from channels.contract import MAX_UNITS
+from channels.pos_csv.settings import PosCsvSettings, fold
 
 #: A number that a spreadsheet has destroyed: its digits are gone for good.
 _MANGLED = re.compile(r"[+-]?\d+([.,]\d+)?E\+\d+", re.IGNORECASE | re.ASCII)
-
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
-
-_FRACTION = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
 
 #: What no SKU contains: controls and line breaks.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -21,6 +17,9 @@ _SHOWN = 40
 
 #: The longest SKU that is believed to be one.
 SKU_LIMIT = 255
+
+#: More digits than any quantity has; longer ones are not even converted.
+_DIGITS = 20
 
 
 class BadCell(Exception):
@@ -48,36 +47,57 @@ def sku(text: str) -> str:
     return text
 
 
-def units(text: str) -> int | None:
-    """The units in a cell, or ``None`` where it is blank.
+class Quantities:
+    """How one till writes quantities."""
 
-    Raises:
-        BadCell: it is not a whole number, or more than any shop holds.
-    """
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    text = text.strip()
-    if not text:
-        return None
-    if _WHOLE.fullmatch(text):
-        number = text.split(".")[0]
-        if len(number) > 20:
-            raise BadCell(f"the quantity {shown(text)} is larger than {MAX_UNITS} and surely wrong")
-        return within_limit(int(number))
-    if _FRACTION.fullmatch(text):
-        raise BadCell(f"the quantity {shown(text)} is not a whole number of units")
-    raise BadCell(f"the quantity {shown(text)} is not a number")
+    def __init__(self, settings: PosCsvSettings) -> None:
+        self.settings = settings
+        self._no_stock = {fold(word) for word in settings.no_stock_words}
+        digits = r"\d+"
+        if settings.thousands:
+            digits = rf"(?:\d{{1,3}}(?:{re.escape(settings.thousands)}\d{{3}})+|\d+)"
+        self._number = re.compile(rf"([+-]?)({digits}|)(?:{re.escape(settings.decimal)}(\d*))?", re.ASCII)
+        self._plain_digits = min(9, len(str(settings.max_quantity)) - 1)
 
+    def units(self, text: str) -> int | None:
+        """The units in a cell, or ``None`` where it states none.
 
-def within_limit(number: int) -> int:
-    """The number itself.
+        Raises:
+            BadCell: it is not a number of whole units, or more than is believed.
+        """
+        if len(text) <= self._plain_digits and text.isascii() and text.isdigit():
+            return int(text)
+        text = text.strip()
+        if not text or (self._no_stock and fold(text) in self._no_stock):
+            return None
+        found = self._number.fullmatch(text)
+        if not found or not (found[2] or found[3]):
+            raise BadCell(f"the quantity {shown(text)} is not a number")
+        whole = found[2].replace(self.settings.thousands, "") if self.settings.thousands else found[2]
+        if len(whole) > _DIGITS:
+            raise self._too_large(text)
+        units = int(found[1] + (whole or "0"))
+        if (found[3] or "").strip("0"):
+            if self.settings.fractions == "refuse":
+                raise BadCell(f"the quantity {shown(text)} is not a number of whole units")
+            units -= found[1] == "-"
+        return self.believed(units)
 
-    Raises:
-        BadCell: it is more than any shop holds, so it is something else (a barcode, say).
-    """
-    if abs(number) > MAX_UNITS:
-        raise BadCell(f"the quantity {number} is larger than {MAX_UNITS} and surely wrong")
-    return number
+    def believed(self, units: int) -> int:
+        """The number itself, or the most that is believed.
+
+        Raises:
+            BadCell: it is more than that, so it is something else (a barcode, say).
+        """
+        limit = self.settings.max_quantity
+        if abs(units) <= limit:
+            return units
+        if self.settings.oversized == "cap" and units > 0:
+            return limit
+        raise self._too_large(str(units))
+
+    def _too_large(self, text: str) -> BadCell:
+        return BadCell(f"the quantity {shown(text)} is larger than {self.settings.max_quantity} and surely wrong")
 
 
 def shown(text: str) -> str:

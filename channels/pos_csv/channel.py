@@ -128,8 +128,8 @@ class PosCsvChannel(Channel):
         """One claimed file from its reading to its archiving."""
         name = claim.found.name
         try:
-            at = claim.time()
             sheet = read_sheet(claim.path, name, self.settings)
+            at = claim.time(sheet.stated)
         except Unreadable as error:
             yield Page((), [Problem(name, error.reason)], source=name)
             claim.set_aside(error.reason, error.reports)

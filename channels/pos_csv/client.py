@@ -24,6 +24,7 @@ from pathlib import Path
 from channels.pos_csv import reasons, times
 from channels.pos_csv.lock import being_written
 from channels.pos_csv.models import BusinessTime, RowReport, Unreadable
+from channels.pos_csv.reader import peek_time
 from channels.pos_csv.scan import stamp
 from channels.pos_csv.settings import PosCsvSettings
 
@@ -88,9 +89,9 @@ class Folder:
         dropped = [entry for entry in _files(self.path) if self._wanted(entry.name)]
         return sorted(map(_found, self._finished([*left_behind, *dropped])), key=self._order)
 
-    def time(self, found: Found) -> BusinessTime:
+    def time(self, found: Found, stated: datetime | None) -> BusinessTime:
         """See :meth:`Claim.time`."""
-        return times.business_time(found.name, found.mtime_ns, self.settings, self.clock())
+        return times.business_time(found.name, found.mtime_ns, stated, self.settings, self.clock())
 
     def claim(self, found: Found) -> Claim | None:
         """Take a file, so that nobody else does; ``None`` where somebody was faster."""
@@ -107,8 +108,9 @@ class Folder:
         return Claim(self, target, found)
 
     def _order(self, found: Found) -> tuple[datetime, int, str]:
+        peeks = self.settings.time_from in ("header", "column")
         try:
-            at = self.time(found).at
+            at = self.time(found, peek_time(found.path, self.settings) if peeks else None).at
         except Unreadable:
             at = times.from_ns(found.mtime_ns)
         return at, found.mtime_ns, found.name
@@ -181,13 +183,16 @@ class Claim:
     found: Found
     open: bool = True
 
-    def time(self) -> BusinessTime:
+    def time(self, stated: datetime | None) -> BusinessTime:
         """When the file was counted.
+
+        Parameters:
+            stated: What its content says, where it is to say so.
 
         Raises:
             Unreadable: its name does not say, or says what cannot be right.
         """
-        return self.folder.time(self.found)
+        return self.folder.time(self.found, stated)
 
     def renew(self) -> None:
         """Show that the reader lives.

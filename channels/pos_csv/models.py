@@ -48,6 +48,33 @@ class Table:
         return len(self.skus)
 
 
+class SkipRule(NamedTuple):
+    """A column that tells which rows are no products."""
+
+    column: int
+    words: frozenset[str]
+    #: Whether any text at all tells so.
+    any_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things stand in one file."""
+
+    #: Physical lines up to and including the header.
+    lines: int
+    delimiter: str
+    #: Number of columns.
+    width: int
+    sku: tuple[int, ...]
+    quantity: tuple[int, ...]
+    location: int | None = None
+    time: int | None = None
+    skip: tuple[SkipRule, ...] = ()
+    #: The record about the file itself, where there is one.
+    header_record: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A file that was read whole and found good."""
@@ -60,7 +87,9 @@ class Sheet:
     #: Rows of data that the file holds, good, bad and skipped.
     rows: int
     encoding: str
-    delimiter: str
+    layout: Layout
+    #: When it was counted, where its content states that.
+    stated: datetime | None
 
 
 def key(sku: str) -> str:

@@ -15,11 +15,15 @@ _CHUNK = 1 << 20
 
 #: How files begin that are no CSV, and what to tell the shopkeeper.
 _OTHERS = {
-    b"PK\x03\x04": "it is an Excel workbook or a ZIP archive; export it as CSV",
-    b"\xd0\xcf\x11\xe0": "it is an old Excel workbook; export it as CSV",
     b"\x1f\x8b": "it is a compressed file; unpack it first",
     b"%PDF": "it is a PDF document; export the list as CSV",
 }
+
+#: How workbooks begin: .xlsx and .ods are ZIP archives, .xls is a compound document.
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+#: The "encoding" of a workbook.
+WORKBOOK = "workbook"
 
 #: Byte order marks; the four-byte ones come first because they begin like the shorter ones.
 _MARKS = (
@@ -69,6 +73,8 @@ def scan(path: Path, settings: PosCsvSettings) -> Scan:
             if head.startswith(magic):
                 raise Unreadable(words)
         marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "")
+        if head.startswith(_WORKBOOKS):
+            marked = WORKBOOK
         file.seek(0, os.SEEK_SET)
         while chunk := file.read(_CHUNK):
             digest.update(chunk)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from channels.contract import ChannelSettings
+from channels.contract import MAX_UNITS, ChannelSettings
+from channels.pos_csv.profiles import PROFILES
 
 #: One header name, or a list of them.
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
@@ -29,6 +31,9 @@ class PosCsvSettings(ChannelSettings):
     path: Path
     """The folder into which the till exports; it must exist, and everything below it is the worker's to move."""
 
+    profile: str = "plain"
+    """Which ready settings the file follows, of :mod:`channels.pos_csv.profiles`; keys set beside it win."""
+
     pattern: str = Field("*.csv", min_length=1)
     """Which file names are taken, as a shell pattern; upper and lower case are the same."""
 
@@ -36,7 +41,24 @@ class PosCsvSettings(ChannelSettings):
     """The column of the SKU; of several, the first that is not blank in a row."""
 
     quantity_column: Names = Field(("quantity",), min_length=1)
-    """The column of the units available to sell; several are added up."""
+    """The column of the units available to sell; several are added up. A ``*`` stands for any text, such as the
+    location in ``In stock [*]``."""
+
+    location_column: str | None = None
+    """The column of the location, where each location has a row of its own; their quantities are added up."""
+
+    locations: Names = ()
+    """The locations whose stock counts, as ``location_column`` or the ``*`` of ``quantity_column`` has them; unset:
+    all of them."""
+
+    columns: tuple[str, ...] = ()
+    """The names of the columns from left to right, for a file that has no header line."""
+
+    header_rows: int = Field(20, ge=1, le=1000)
+    """How many lines from the top are searched for the header; what stands above it is skipped."""
+
+    sheet: str | None = None
+    """Which sheet of a workbook is read; unset: the first."""
 
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """What separates columns; unset: whichever of comma, semicolon, tab and bar yields the expected header."""
@@ -44,11 +66,44 @@ class PosCsvSettings(ChannelSettings):
     encoding: str | None = None
     """How a file is encoded that has no byte order mark and is not UTF-8, such as cp1252, cp949 or cp932."""
 
-    header_rows: int = Field(20, ge=1, le=1000)
-    """How many lines from the top are searched for the header; what stands above it is skipped."""
+    decimal: Literal[".", ","] = "."
+    """The sign before the decimals of a quantity."""
+
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    """The sign between groups of three digits of a quantity; unset: there is none."""
+
+    fractions: Literal["refuse", "floor"] = "refuse"
+    """What a quantity such as 2.5 means: a mistake, or the whole units in it (2)."""
+
+    max_quantity: int = Field(MAX_UNITS, ge=1, le=MAX_UNITS)
+    """The most units of one SKU that are believed."""
+
+    oversized: Literal["refuse", "cap"] = "refuse"
+    """What more than ``max_quantity`` means: a mistake (a barcode in the wrong column), or just plenty."""
 
     blank: Literal["report", "skip"] = "report"
     """What a blank quantity means: report it, or skip it as a product whose stock is not counted. Never zero."""
+
+    blank_sku: Literal["report", "skip"] = "report"
+    """What a row without a SKU means: report it as unreadable, or skip it as something that is sold nowhere else."""
+
+    no_stock_words: Names = ()
+    """Words in place of a quantity that say that no stock is counted there, such as ``not stocked``. Never zero."""
+
+    total_words: Names = ()
+    """Words at the beginning of a row that make it a sum of others, such as ``Total``; such rows are skipped."""
+
+    skip_rows: Mapping[str, Names] = Field(default_factory=dict)
+    """Rows that are no products: column names with the words that tell; ``*`` is any text, an empty word a blank."""
+
+    header_record: str | None = Field(None, min_length=1)
+    """The first cell of a record about the file itself, which stands above the rows."""
+
+    trailer_record: str | None = Field(None, min_length=1)
+    """The first cell of the record that ends the file; a file without it was cut."""
+
+    trailer_count: int | None = Field(None, ge=2)
+    """In which column, from 1, the trailer states the number of rows; a file with another number was cut."""
 
     max_bytes: int = Field(256 * 1024 * 1024, ge=1)
     """Larger files are set aside unread."""
@@ -59,9 +114,19 @@ class PosCsvSettings(ChannelSettings):
     bad_rows_share: float = Field(0.05, ge=0, le=1)
     """Beyond ``bad_rows``: the share of unreadable rows above which the whole file is set aside."""
 
+    time_from: Literal["auto", "name", "header", "column", "file"] = "auto"
+    """Where the moment of the count stands: in the file's name, the header record, a column (the oldest in it), or
+    nowhere, so that the file's modification time must do. auto: a time like 20260131T235900Z in the name, or one in
+    the form of ``time_format`` if that is set; else the modification time."""
+
     time_format: str | None = None
-    """When the snapshot was counted, as it stands in the file's name, such as ``%Y%m%d-%H%M%S``; unset: a time like
-    20260131T235900Z in the name, else the file's modification time."""
+    """The form of that moment, such as ``%Y%m%d-%H%M%S``; unset: ISO 8601."""
+
+    time_column: str | None = None
+    """The column of the moment of the count, for ``time_from = "column"``."""
+
+    header_time: int | None = Field(None, ge=2)
+    """In which column, from 1, the header record states the moment of the count, for ``time_from = "header"``."""
 
     timezone: str = "UTC"
     """The time zone of a stated time that names none, such as Asia/Seoul."""
@@ -117,10 +182,34 @@ class PosCsvSettings(ChannelSettings):
             raise ValueError("no such time zone; name one like Europe/Berlin or Asia/Seoul") from None
         return timezone
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_profile(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        name = given.get("profile", "plain")
+        if name not in PROFILES:
+            raise ValueError(f"there is no profile {name!r}; there are: {', '.join(PROFILES)}")
+        return {**PROFILES[name], **given}
+
     @model_validator(mode="after")
-    def _distinct_columns(self) -> Self:
+    def _consistent(self) -> Self:
         if {fold(name) for name in self.sku_column} & {fold(name) for name in self.quantity_column}:
             raise ValueError("sku_column and quantity_column must name different columns")
+        if self.decimal == self.thousands:
+            raise ValueError("decimal and thousands must be different signs")
+        needs = {
+            "name": ("time_format", self.time_format),
+            "column": ("time_column", self.time_column),
+            "header": ("header_record and header_time", self.header_record and self.header_time),
+        }
+        key, value = needs.get(self.time_from, ("", True))
+        if not value:
+            raise ValueError(f'time_from = "{self.time_from}" needs {key}')
+        if self.trailer_count and not self.trailer_record:
+            raise ValueError("trailer_count needs trailer_record")
+        if self.locations and not (self.location_column or any("*" in name for name in self.quantity_column)):
+            raise ValueError("locations needs location_column, or a * in quantity_column")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""When a snapshot was counted: what its name says, or else when the file was last written."""
+"""When a snapshot was counted: what its name or content says, or else when the file was last written."""
 
 from __future__ import annotations
 
@@ -32,21 +32,40 @@ _DIRECTIVES = {
 }
 
 
-def business_time(name: str, mtime_ns: int, settings: PosCsvSettings, now: datetime) -> BusinessTime:
+def business_time(
+    name: str, mtime_ns: int, stated: datetime | None, settings: PosCsvSettings, now: datetime
+) -> BusinessTime:
     """The moment of a file's count.
+
+    Parameters:
+        stated: What its content says, where it is to say so.
 
     Raises:
         Unreadable: its name lacks the time that the settings promise, or the time cannot be right.
     """
-    time = _from_name(name, settings)
-    if time is None:
-        time = BusinessTime(from_ns(mtime_ns), stated=False)
+    at = stated or _from_name(name, settings)
+    time = BusinessTime(at, stated=True) if at else BusinessTime(from_ns(mtime_ns), stated=False)
     if time.at > now + AHEAD:
         raise Unreadable(
             f"its time, {time.at:%Y-%m-%d %H:%M:%S} UTC, lies in the future; check the till's clock and the "
             "timezone setting"
         )
     return time
+
+
+def parse(text: str, settings: PosCsvSettings) -> datetime:
+    """A stated time in the form and the zone of the settings, as UTC.
+
+    Raises:
+        Unreadable: it has another form, or does not exist.
+    """
+    text = text.strip()
+    try:
+        at = datetime.strptime(text, settings.time_format) if settings.time_format else datetime.fromisoformat(text)  # noqa: DTZ007
+        return _in_utc(at, settings.timezone)
+    except (ValueError, OverflowError):
+        form = settings.time_format or "2026-01-31T23:59:00Z"
+        raise Unreadable(f"the time {text[:40]!r} does not exist or is not of the form {form}") from None
 
 
 def from_ns(time_ns: int) -> datetime:
@@ -59,24 +78,24 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
-def _from_name(name: str, settings: PosCsvSettings) -> BusinessTime | None:
-    if settings.time_format is None:
-        found = _UTC_IN_NAME.search(name)
+def _from_name(name: str, settings: PosCsvSettings) -> datetime | None:
+    if settings.time_from == "name" or (settings.time_from == "auto" and settings.time_format):
+        form = settings.time_format or ""
+        found = _pattern(form).search(name)
         if not found:
-            return None
-        return _parsed(name, found[1] + (found[2] or "0").ljust(6, "0") + "Z", "%Y%m%dT%H%M%S%fZ", "UTC")
-    found = _pattern(settings.time_format).search(name)
+            raise Unreadable(f"its name states no time in the form {form}, which time_format asks for")
+        return parse(found[0], settings)
+    found = _UTC_IN_NAME.search(name) if settings.time_from == "auto" else None
     if not found:
-        raise Unreadable(f"its name states no time in the form {settings.time_format}, which time_format asks for")
-    return _parsed(name, found[0], settings.time_format, settings.timezone)
-
-
-def _parsed(name: str, text: str, form: str, timezone: str) -> BusinessTime:
+        return None
     try:
-        at = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is put in below
+        return datetime.fromisoformat(f"{found[1]}.{(found[2] or '0').ljust(6, '0')}Z").astimezone(UTC)
     except ValueError:
-        raise Unreadable(f"the time {text} in its name {name} does not exist") from None
-    return BusinessTime((at if at.tzinfo else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC), stated=True)
+        raise Unreadable(f"the time {found[0]} in its name does not exist") from None
+
+
+def _in_utc(at: datetime, timezone: str) -> datetime:
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
 
 
 @lru_cache(maxsize=32)
