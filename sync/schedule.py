@@ -27,7 +27,10 @@ def _duration(value: object) -> object:
     match = re.fullmatch(r"([1-9]\d*)([smhd])", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a whole number and a unit, such as 30s, 15m, 6h or 1d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise ValueError("is longer than anybody can wait") from None
 
 
 def _cron(value: object) -> object:
