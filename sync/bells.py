@@ -33,8 +33,11 @@ class Bells:
             self._send(task, channel)
 
     def ring_after(self, task: str, channel: str, seconds: float) -> None:
-        """Have a task look at a channel a little later."""
-        self._send(task, channel, countdown=min(seconds, SOON_S))
+        """Have a task look at a channel a little later, unless it has been rung for at such a time already."""
+        countdown = min(max(seconds, 0.0), SOON_S)
+        key = _key(task, channel) + ":later"
+        if self.app.context.store.client.set(key, "1", px=max(1, round(countdown * 1000)), nx=True):
+            self._send(task, channel, countdown=countdown)
 
     def answered(self, task: str, channel: str) -> None:
         """The task has come: the next ring is a new one."""

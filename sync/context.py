@@ -35,11 +35,6 @@ class Context:
     @cached_property
     def channels(self) -> Mapping[str, Channel]:
         """The adapters of all configured channels, by name, in the order of the file."""
-        if not self.settings.channel_settings:
-            raise SettingsError(
-                f"{self.settings.file}: channels: there is none; name each place that sells or counts in a table,"
-                " such as [channels.store]"
-            )
         return {
             name: channel_type(settings.type)(name, settings, StoreMemory.services(self.store, name))
             for name, settings in self.settings.channel_settings.items()

@@ -149,6 +149,11 @@ def load_settings() -> Settings:
         raise SettingsError(f"{file}: {error}") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    if not settings.channels:
+        raise SettingsError(
+            f"{file}: {'channels: there is none' if file.is_file() else 'there is no such file'}; it must have a table"
+            " for each place that sells or counts, such as [channels.store]"
+        )
     settings._file = file
     settings._channels = {name: _channel(file, name, table) for name, table in settings.channels.items()}
     if settings.authority and settings.authority not in settings.channels:

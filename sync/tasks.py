@@ -54,14 +54,12 @@ def pull(channel: str, skus: list[str] | None = None) -> None:
 def push(channel: str) -> None:
     """Bring the channel's listings to their targets."""
     context = app.context
-    settle_s = context.channel(channel).capabilities.settle_s
 
     def once() -> bool:
         pushed = pushing.push(context, channel, Deadline(TASK_S))
         if pushed.counts:
             log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
-        if pushed.counts["accepted"] or pushed.counts["unknown"]:
-            bells.ring_after("sync.refresh", channel, settle_s)
+        _ring_for_next_look(channel)
         if pushed.trouble:
             raise pushed.trouble
         return pushed.finished
@@ -72,7 +70,13 @@ def push(channel: str) -> None:
 @app.task(name="sync.refresh")
 def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
-    _guarded("sync.refresh", channel, lambda: refreshing.refresh(app.context, channel, Deadline(TASK_S)))
+
+    def once() -> bool:
+        finished = refreshing.refresh(app.context, channel, Deadline(TASK_S))
+        _ring_for_next_look(channel)
+        return finished
+
+    _guarded("sync.refresh", channel, once)
 
 
 @app.task(name="sync.audit_orders")
@@ -101,6 +105,14 @@ def sweep() -> None:
             bells.ring("sync.refresh", name)
         if waiting.dirty and channel.capabilities.writes:
             bells.ring("sync.push", name)
+
+
+def _ring_for_next_look(channel: str) -> None:
+    """Have the next mark or open write of a channel looked at when it is due; the sweeper would be later."""
+    context = app.context
+    due_ms = context.worklist.next_look_ms(channel)
+    if due_ms is not None and context.channel(channel).capabilities.read_batch:
+        bells.ring_after("sync.refresh", channel, (due_ms - context.store.now_ms()) / 1000)
 
 
 def _guarded(task: str, channel: str, one_round: Callable[[], bool], *, alone: bool = True) -> None:

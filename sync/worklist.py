@@ -80,6 +80,15 @@ class Worklist:
         dirty, marks, open_, audits, due_marks, due_writes = (sum(counts[place::6]) for place in range(6))
         return Waiting(dirty, marks, open_, due_marks + due_writes, audits)
 
+    def next_look_ms(self, channel: str) -> int | None:
+        """When the next mark or open write is due; ``None`` when there is none."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            for kind in ("marks", "open"):
+                pipeline.zrange(_key(bucket, kind, channel), 0, 0, withscores=True)
+        dues = [due for found in pipeline.execute() for _, due in found]
+        return round(min(dues)) if dues else None
+
     def _put_off(self, kind: str, channel: str, folded: Iterable[str], due_ms: int) -> None:
         pipeline = self.store.client.pipeline(transaction=False)
         for sku in folded:

@@ -33,7 +33,7 @@ def sandbox(store_port: int, amazon_port: int, listings: int) -> None:
         with store.serve(store_port) as store_url, amazon.serve(amazon_port) as amazon_url:
             click.echo("# Put this into sync.toml:")
             click.echo(settings_table("store", store.settings(store_url)))
-            click.echo(settings_table("amazon", amazon.settings(amazon_url)))
+            click.echo(settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 2.0\n")
             click.echo("# Sell something, and see where it went:")
             for url in (store_url, amazon_url):
                 click.echo(f"""#   curl -s {url}/_sandbox/sell --json '{{"sku": "SKU-007", "units": 2}}'""")
