@@ -14,6 +14,7 @@ from channels.bigcommerce.models import (
     Product,
     Ref,
     Variant,
+    asked_for,
     level_of,
     rows_of_products,
 )
@@ -66,8 +67,8 @@ class CatalogStock:
         if not products:
             return Page([])
         found, _ = self._page("read some products", {"id:in": ",".join(map(str, products))})
-        rows, wanted = rows_of_products(found), frozenset(refs)
-        return Page([level for level in rows.levels if level.ref in wanted], rows.problems)
+        rows = rows_of_products(found)
+        return Page(asked_for(rows.levels, refs), rows.problems)
 
     def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Product], int]:
         params = {"include": "variants", "include_fields": PRODUCT_FIELDS, "limit": PAGE, **filters}

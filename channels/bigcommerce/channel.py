@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 from channels.bigcommerce.catalog import CatalogStock
 from channels.bigcommerce.client import BigCommerceClient
+from channels.bigcommerce.hooks import Ensured, ensure
 from channels.bigcommerce.inventory import InventoryStock
 from channels.bigcommerce.models import Ref, level_of
 from channels.bigcommerce.orders import Orders
 from channels.bigcommerce.settings import BigCommerceSettings
+from channels.bigcommerce.webhooks import Event, receive
 from channels.contract import MAX_UNITS, Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
 
 
@@ -72,6 +74,18 @@ class BigCommerceChannel(Channel):
     def sales(self, since: datetime) -> Iterator[Sale]:
         """See :meth:`Channel.sales`."""
         return Orders(self.client).sales(since)
+
+    def receive(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Event:
+        """Verify one webhook request and say what to look at because of it. ``now``: unix seconds.
+
+        Raises:
+            channels.bigcommerce.webhooks.BadEvent: it is refused.
+        """
+        return receive(self.settings, headers, body, now=now)
+
+    def ensure_hooks(self) -> Ensured:
+        """Register, repair and re-arm our hooks at the store, and delete those of ours that are stale."""
+        return ensure(self.client, self.name, self.settings)
 
     def close(self) -> None:
         """See :meth:`Channel.close`."""

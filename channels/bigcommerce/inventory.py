@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from channels.batches import outcomes_of
 from channels.bigcommerce.adjustments import Batch, after_refusal, identity_of
 from channels.bigcommerce.client import BigCommerceClient
-from channels.bigcommerce.models import Item, Ref, rows_of_items
+from channels.bigcommerce.models import Item, Ref, asked_for, rows_of_items
 from channels.bigcommerce.models import Page as Collection
 from channels.contract import MAX_UNITS, Outcome, Page, Result, Write
 from channels.errors import ChannelError, Denied, Incomprehensible, Rejected, Throttled, Unreachable
@@ -81,13 +81,12 @@ class InventoryStock:
                 return
 
     def read(self, refs: Sequence[str]) -> Page:
-        """These listings: one call, or two where products and variants are mixed."""
+        """These listings: one call, or two where products and variants are mixed (more for thousands of variants)."""
         items = self._items(refs)
-        rows, wanted = rows_of_items(items, self._location_id), frozenset(refs)
+        rows = rows_of_items(items, self._location_id)
         if not self._relative:
-            now = self._clock()
-            self._safety_stocks.update((ref, (now, units)) for ref, units in self._safety_of(items).items())
-        return Page([level for level in rows.levels if level.ref in wanted], rows.problems)
+            self._learn_safety_stocks(items)
+        return Page(asked_for(rows.levels, refs), rows.problems)
 
     def write(self, writes: Sequence[Write], until: float = math.inf) -> list[Outcome]:
         """One adjustment for all of them, and more only where one was refused."""
@@ -140,6 +139,13 @@ class InventoryStock:
         body = {"reason": REASON, "items": items}
         self._client.call(f"{kind[1]} adjustment", kind[0], f"/v3/inventory/adjustments/{kind[1]}", json=body)
 
+    def _learn_safety_stocks(self, items: Sequence[Item]) -> None:
+        now = self._clock()
+        for ref, (read_at, _) in list(self._safety_stocks.items()):
+            if read_at < now - SAFETY_STOCK_FOR_S:
+                self._safety_stocks.pop(ref, None)
+        self._safety_stocks.update((ref, (now, units)) for ref, units in self._safety_of(items).items())
+
     def _take_safety_stocks(self, refs: Sequence[str]) -> dict[str, int]:
         """The safety stock of each listing, from the reading just before this write or from one made now.
 
@@ -169,9 +175,12 @@ class InventoryStock:
         variants = sorted({ref.variant_id for ref in parsed if ref.variant_id is not None})
         items: list[Item] = []
         for name, ids in (("product_id:in", products), ("variant_id:in", variants)):
-            if ids:
-                found, _ = self._page("read some inventory", {name: ",".join(map(str, ids)), "limit": PAGE})
+            number, total = 1, len(ids)
+            while (number - 1) * PAGE < total:
+                some = ",".join(map(str, ids))
+                found, total = self._page("read some inventory", {name: some, "limit": PAGE, "page": number})
                 items += found
+                number += 1
         return items
 
     def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Item], int]:

@@ -136,6 +136,12 @@ class Ref(NamedTuple):
         product, parent, variant = match.groups()
         return cls(int(product)) if product else cls(int(parent), int(variant))
 
+    @classmethod
+    def product_of(cls, text: str) -> Self | None:
+        """The ref of the product that a listing belongs to."""
+        ref = cls.parse(text)
+        return ref and cls(ref.product_id)
+
 
 class Rows(NamedTuple):
     """The rows of one answer, as they are gathered."""
@@ -154,6 +160,15 @@ class Rows(NamedTuple):
             self.problems.append(Problem(text, reason))
         else:
             self.levels.append(Level(text, str(ref), level))
+
+
+def asked_for(levels: Iterable[Level], refs: Iterable[str]) -> list[Level]:
+    """Those of the levels that were asked for. Who asks for a product gets each listing that it has.
+
+    A webhook often names no more than the product, and a product may change the way its stock is tracked.
+    """
+    wanted = frozenset(refs)
+    return [level for level in levels if level.ref in wanted or str(Ref.product_of(level.ref)) in wanted]
 
 
 def level_of(units: object) -> int | None:

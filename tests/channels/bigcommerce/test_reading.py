@@ -161,6 +161,14 @@ def test_only_the_listings_asked_for_are_given(store: Store, channel: BigCommerc
     assert [level.sku for level in channel.read([ref, "p999", "nonsense"]).levels] == ["M"]
 
 
+@pytest.mark.parametrize("write", ["catalog", "inventory", "relative"])
+def test_who_asks_for_a_product_gets_each_of_its_listings(store: Store, connect: Connect, write: str) -> None:
+    shirt = store.add_product("Shirt", tracking="variant", variants={f"S-{number}": number for number in range(1200)})
+    store.add("MUG", 3)
+    page = connect(write=write).read([f"p{shirt.id}"])
+    assert {level.sku: level.units for level in page.levels} == {f"S-{number}": number for number in range(1200)}
+
+
 def test_nothing_asked_for_costs_no_call(sandbox: BigCommerceSandbox, channel: BigCommerceChannel) -> None:
     assert channel.read([]).levels == []
     assert channel.read(["nonsense"]).levels == []
