@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -28,6 +30,14 @@ PRODUCTS_PER_PUT = 10
 VARIANTS_PER_PUT = 50
 MOST_ROWS = 250
 
+#: By what products can be sorted.
+SORTS = {
+    "id": attrgetter("id"),
+    "name": attrgetter("name"),
+    "sku": attrgetter("sku"),
+    "date_modified": attrgetter("modified_at"),
+}
+
 
 def catalog(store: Store) -> Blueprint:
     """The routes below ``/v3/catalog``."""
@@ -36,7 +46,7 @@ def catalog(store: Store) -> Blueprint:
     @routes.get("/products")
     def list_products() -> Response:
         only(
-            request, "id", "id:in", "id:greater", "id:min", "sku", "sku:in", "inventory_level", "date_modified:min",
+            request, "id", "id:in", "id:greater", "id:min", "sku", "sku:in", "date_modified:min",
             "include", "include_fields", "limit", "page", "sort", "direction",
         )  # fmt: skip
         found = _filtered(store)
@@ -90,8 +100,7 @@ def catalog(store: Store) -> Blueprint:
     @routes.put("/variants")
     def put_variants() -> Response:
         rows = _batch(VARIANTS_PER_PUT)
-        variants = {variant.id: variant for product in store.products.values() for variant in product.variants}
-        unknown = [row.get("id") for row in rows if row.get("id") not in variants]
+        unknown = [row.get("id") for row in rows if row.get("id") not in store.variants]
         if unknown:
             errors = [
                 {
@@ -106,7 +115,7 @@ def catalog(store: Store) -> Blueprint:
             answer = jsonify({"batch_errors": errors})
             answer.status_code = 422
             return answer
-        return _saved(store, [(variants[row["id"]], row) for row in rows])
+        return _saved(store, [(store.variants[row["id"]], row) for row in rows])
 
     return routes
 
@@ -120,30 +129,32 @@ def _known(store: Store, product_id: int) -> Product:
 def _filtered(store: Store) -> list[Product]:
     """The products that the query asks for, in the order that it asks for."""
     args = request.args
-    ids, skus = ids_in(request, "id:in"), args.get("sku:in")
-    wanted = {sku.strip().casefold() for sku in skus.split(",")} if skus else None
-    since = datetime.fromisoformat(args["date_modified:min"]).timestamp() if "date_modified:min" in args else None
-    found = [
-        product
-        for product in store.products.values()
-        if (ids is None or product.id in ids)
-        and ("id" not in args or product.id == int(args["id"]))
-        and ("id:greater" not in args or product.id > int(args["id:greater"]))
-        and ("id:min" not in args or product.id >= int(args["id:min"]))
-        and ("sku" not in args or product.sku.casefold() == args["sku"].casefold())
-        and (wanted is None or product.sku.casefold() in wanted)
-        and (since is None or product.modified_at >= since)
-    ]
-    keys = {
-        "id": lambda product: product.id,
-        "name": lambda product: product.name,
-        "sku": lambda product: product.sku,
-        "date_modified": lambda product: product.modified_at,
-    }
+    found = _by_id(store)
+    if "sku" in args or "sku:in" in args:
+        wanted = {sku.strip().casefold() for sku in args.get("sku:in", args.get("sku", "")).split(",")}
+        found = [product for product in found if product.sku.casefold() in wanted]
+    if "date_modified:min" in args:
+        since = datetime.fromisoformat(args["date_modified:min"]).timestamp()
+        found = [product for product in found if product.modified_at >= since]
     sort = args.get("sort", "id")
-    if sort not in keys:
+    if sort not in SORTS:
         raise Refused(problem(422, f"The sandbox does not sort by {sort}"))
-    return sorted(found, key=keys[sort], reverse=args.get("direction", "asc") == "desc")
+    if sort != "id":
+        found.sort(key=SORTS[sort])
+    return found[::-1] if args.get("direction") == "desc" else found
+
+
+def _by_id(store: Store) -> list[Product]:
+    """The products within the ids that the query names, the lowest first."""
+    args = request.args
+    wanted = ids_in(request, "id:in")
+    if wanted is not None:
+        return [store.products[number] for number in sorted(wanted) if number in store.products]
+    if "id" in args:
+        return [product for product in (store.products.get(int(args["id"])),) if product is not None]
+    after = max(int(args.get("id:greater", 0)), int(args.get("id:min", 1)) - 1)
+    found = list(store.products.values())
+    return found[bisect_right(found, after, key=attrgetter("id")) :]
 
 
 def _batch(most: int) -> Sequence[dict[str, Any]]:

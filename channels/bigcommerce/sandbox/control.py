@@ -134,6 +134,14 @@ def control(sandbox: BigCommerceSandbox) -> Blueprint:
         """The store as it truly stands."""
         return jsonify(picture(store))
 
+    @routes.get("/deliveries")
+    def deliveries() -> Response:
+        """Every attempt to deliver a webhook so far, and how many are on their way."""
+        attempts = [
+            {"scope": scope, "hook": hook, "status": status} for scope, hook, status in sandbox.deliveries.attempts
+        ]
+        return jsonify({"attempts": attempts, "waiting": sandbox.deliveries.waiting})
+
     @routes.post("/faults")
     def make_trouble() -> Response:
         """A :class:`channels.sandbox.Fault`."""

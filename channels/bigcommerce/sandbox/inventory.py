@@ -112,9 +112,7 @@ def _wanted(store: Store) -> list[tuple[Stocked, int, int]]:
         title = f"Location not found, identities: {sorted(places, key=str)}"
         raise Refused(problem(422, title, mimetype=PROBLEM))
     by_id = {
-        (kind, number): item
-        for _, item in stocked(iter(store.products.values()))
-        for kind, number in _ids(item).items()
+        (kind, number): item for _, item in stocked(store.products.values()) for kind, number in _ids(item).items()
     }
     return [(_found(store, by_id, row), row["location_id"], _quantity(row)) for row in rows]
 
@@ -168,7 +166,7 @@ def _items(store: Store) -> list[Stocked]:
     wanted = {sku.casefold() for sku in skus.split(",")} if skus else None
     return [
         item
-        for product, item in stocked(iter(store.products.values()))
+        for product, item in stocked(store.products.values())
         if (product.tracking != "none" or store.switches.list_untracked)
         and (products is None or product.id in products)
         and (variants is None or _identity(store, item)["variant_id"] in variants)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, request
@@ -17,6 +18,7 @@ from channels.bigcommerce.sandbox.hooks import hooks
 from channels.bigcommerce.sandbox.inventory import inventory
 from channels.bigcommerce.sandbox.orders import orders, settings
 from channels.bigcommerce.sandbox.store import Store
+from channels.bigcommerce.sandbox.webhooks import Deliveries
 from channels.sandbox import Faults, Troubled, served
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class BigCommerceSandbox:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or Store()
         self.faults = Faults()
+        self.deliveries = Deliveries(self.store)
         self.app = Troubled(_one_at_a_time(self._flask(), self.store), self.faults, error_for)
 
     @property
@@ -55,9 +58,17 @@ class BigCommerceSandbox:
         """``METHOD /path?query`` of every request so far, those with trouble among them."""
         return self.app.requests
 
-    def serve(self, port: int = 0, host: str = "127.0.0.1") -> AbstractContextManager[str]:
-        """Serve from a thread while the block runs; gives the base URL."""
-        return served(self.app, port, host)
+    @contextmanager
+    def serve(self, port: int = 0, host: str = "127.0.0.1", *, deliver: bool = True) -> Iterator[str]:
+        """Serve, and deliver webhooks, from threads while the block runs; gives the base URL.
+
+        Parameters:
+            port: 0: any free one.
+            host: Where to listen.
+            deliver: ``False`` leaves it to calls of ``deliveries.deliver()``.
+        """
+        with self.deliveries.running() if deliver else nullcontext(), served(self.app, port, host) as url:
+            yield url
 
     def settings(self, url: str) -> dict[str, str]:
         """The table of a settings file that points at this sandbox."""
@@ -73,6 +84,7 @@ class BigCommerceSandbox:
     def reset(self) -> None:
         """Back to an empty store without trouble."""
         self.store.reset()
+        self.deliveries.clear()
         self.faults.clear()
         self.requests.clear()
 

@@ -66,6 +66,8 @@ class Store:
         self.clock = clock
         self.quota = Quota(clock, limit=quota, window_s=window_s)
         self.lock = threading.RLock()
+        #: Called with the scope and the data of everything that the store tells its webhooks.
+        self.listeners: list[Callable[[str, dict[str, object]], None]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -73,12 +75,12 @@ class Store:
         with self.lock:
             self.switches = Switches()
             self.scopes = set(SCOPES)
+            #: By id, the oldest first.
             self.products: dict[int, Product] = {}
+            self.variants: dict[int, Variant] = {}
             self.orders: dict[int, Order] = {}
             self.hooks: dict[int, Hook] = {}
             self.locations = {DEFAULT_LOCATION: "Default location"}
-            #: Scope and data of everything the store would tell its webhooks, oldest first.
-            self.events: list[tuple[str, dict[str, object]]] = []
             self._skus: dict[str, Stocked] = {}
             self._due: list[tuple[float, Callable[[], None]]] = []
             self._ids: dict[str, Iterator[int]] = {}
@@ -109,7 +111,7 @@ class Store:
                 product.variants.append(variant)
             product.at(DEFAULT_LOCATION).on_hand = level
             self.products[product.id] = product
-            self._index()
+            self._enter(product)
             self._tell("store/product/created", {"type": "product", "id": product.id})
             return product
 
@@ -237,7 +239,7 @@ class Store:
     def levels(self) -> dict[str, int]:
         """What is truly for sale of every listing that is tracked, by SKU."""
         with self.lock:
-            items = (item for product, item in stocked(iter(self.products.values())) if product.tracking != "none")
+            items = (item for product, item in stocked(self.products.values()) if product.tracking != "none")
             return {item.sku: self.level(item.sku) for item in items if item.sku}
 
     def shown(self, item: Stocked, location: int) -> tuple[int, int]:
@@ -277,7 +279,7 @@ class Store:
         with self.lock:
             while self._due:
                 self._due.pop(0)[1]()
-            for _, item in stocked(iter(self.products.values())):
+            for _, item in stocked(self.products.values()):
                 for stock in item.stock.values():
                     stock.changed_at = float("-inf")
 
@@ -314,16 +316,23 @@ class Store:
         return next(self._ids.setdefault(kind, count(101)))
 
     def _index(self) -> None:
-        items = [item for _, item in stocked(iter(self.products.values()))]
-        self._skus = {item.sku.casefold(): item for item in items if item.sku}
+        self._skus.clear()
+        self.variants.clear()
+        for product in self.products.values():
+            self._enter(product)
+
+    def _enter(self, product: Product) -> None:
+        self._skus.update((item.sku.casefold(), item) for _, item in stocked([product]) if item.sku)
+        self.variants.update((variant.id, variant) for variant in product.variants)
 
     def _tell_of_stock(self, item: Stocked, location: int, stock: Stock, before: int, *, by_order: bool) -> None:
         scope = "inventory/order/updated" if by_order else "inventory/updated"
-        value = (stock.on_hand or 0) - before if by_order else (stock.on_hand or 0) - stock.safety
+        on_hand = stock.on_hand or 0
+        is_difference = by_order or self.switches.value == "difference"
         inventory: dict[str, object] = {
             "product_id": self.product_of(item).id,
             "method": "relative" if by_order else "absolute",
-            "value": value,
+            "value": on_hand - before if is_difference else on_hand - stock.safety,
         }
         if isinstance(item, Variant):
             inventory["variant_id"] = item.id
@@ -339,7 +348,8 @@ class Store:
         return {"variant_id": variant.id, "product_id": product.id, "location_id": location}
 
     def _tell(self, scope: str, data: dict[str, object]) -> None:
-        self.events.append((scope, data))
+        for listener in self.listeners:
+            listener(scope, data)
 
 
 def _sku_event(variant: Variant) -> dict[str, object]:

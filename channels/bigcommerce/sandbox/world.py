@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -116,12 +116,24 @@ class Switches:
     catalog_level: Literal["default", "total"] = "default"
     #: Whether the Inventory API lists items whose product is not tracked.
     list_untracked: bool = False
+    #: Whether deliveries are signed (Standard Webhooks), and whether repeated ones are signed anew.
+    sign: bool = True
+    sign_again: bool = True
+    #: The probability with which a delivery is lost, made twice, or made late (by up to ``late_s`` seconds).
+    drop: float = 0.0
+    duplicate: float = 0.0
+    late: float = 0.0
+    late_s: float = 1.0
+    #: By how much the hours between repetitions are shorter: 0.001 makes 48 hours three minutes.
+    retry_scale: float = 1.0
+    #: What stands in ``value`` of an event: both are documented.
+    value: Literal["level", "difference"] = "level"
     #: When orders take stock, and whether a cancelled one gives it back.
     update_stock_behavior: Literal["order_placed", "order_completed_or_shipped"] = "order_placed"
     refund_order_stock_adjustment: bool = True
 
 
-def stocked(products: Iterator[Product]) -> Iterator[tuple[Product, Stocked]]:
+def stocked(products: Iterable[Product]) -> Iterator[tuple[Product, Stocked]]:
     """Every product with each thing in it whose stock counts: itself, or its variants."""
     for product in products:
         if product.tracking == "variant":

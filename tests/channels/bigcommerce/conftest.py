@@ -44,7 +44,7 @@ def store(sandbox: BigCommerceSandbox) -> Store:
 
 @pytest.fixture
 def url(sandbox: BigCommerceSandbox) -> Iterator[str]:
-    with sandbox.serve() as url:
+    with sandbox.serve(deliver=False) as url:
         yield url
 
 
