@@ -35,8 +35,8 @@ START_S = 60.0
 #: How long to wait for the answer to one question, in seconds.
 ANSWER_S = 2.0
 
-# When a command fails for good, redis-py 8 names the connection's host and port. One over a Unix socket has none, and
-# an AttributeError would stand where callers and Celery look for a ConnectionError (redis/redis-py#3957).
+# When a health check is answered out of step, redis-py 8 reports the connection's host and port. One over a Unix socket
+# has none, and an AttributeError would stand where callers and Celery look for a ConnectionError (redis-py#3957).
 for _name, _value in (("host", "localhost"), ("port", 0)):
     if not hasattr(redis.UnixDomainSocketConnection, _name):
         setattr(redis.UnixDomainSocketConnection, _name, _value)

@@ -127,6 +127,14 @@ def test_a_store_that_loads_its_file_says_so(tmp_path: Path) -> None:
         store.close()
 
 
+def test_an_answer_out_of_step_is_a_connection_error(tmp_path: Path) -> None:
+    with frozen(tmp_path / "s", b"PING", answer=b"+OK\r\n"):
+        store = Store(f"unix://{tmp_path}/s?protocol=2")
+        with pytest.raises(redis.ConnectionError):
+            store.client.incr("sales")
+        store.close()
+
+
 @given(st.text())
 def test_trimmed_and_case_folded_skus_are_one(sku: str) -> None:
     assert fold(f"  {fold(sku)}\t") == fold(sku)
