@@ -27,7 +27,7 @@ class Turn:
 
     def end(self, *, whatever: bool = False) -> bool:
         """End the turn. True: somebody wished for another round and the turn is still ours (never if ``whatever``)."""
-        call = Call(self._keys, [self._token, int(whatever)])
+        call = Call(self._keys, [self._token, round(LEASE_S * 1000), int(whatever)])
         return bool(self.store.run("turn_end", [call])[0])
 
     def rounds(self, one_round: Callable[[], bool]) -> bool:

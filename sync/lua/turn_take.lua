@@ -10,5 +10,5 @@ if not holder or holder == ARGV[1] then
   if not holder then redis.call('DEL', KEYS[2]) end
   return 1
 end
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+redis.call('SET', KEYS[2], '1', 'PX', 10 * ARGV[2])  -- longer than the holder's round may take
 return 0
