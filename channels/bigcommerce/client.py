@@ -33,6 +33,9 @@ UNCERTAIN = frozenset({408, 423, 499})
 MESSAGES_LIMIT = 10
 
 
+#: Longer than any window of a quota, in seconds.
+DAY_S = 86_400
+
 #: How the Inventory API names an item in its words: ``[product_id 113]``, ``variant_id 106``.
 _IDENTITY = re.compile(r"\b(product_id|variant_id)\W{1,3}(\d{1,19})\b")
 
@@ -81,7 +84,7 @@ class BigCommerceClient(HttpClient):
         left = header_int(headers, "X-Rate-Limit-Requests-Left")
         reset_ms = header_int(headers, "X-Rate-Limit-Time-Reset-Ms")
         window_ms = header_int(headers, "X-Rate-Limit-Time-Window-Ms")
-        gateway_reset_s = header_int(headers, "X-Rate-Limit-Reset")
+        gateway_reset_s = _gateway_reset_s(response)
         return Quota(
             left=left if left is not None else header_int(headers, "X-Rate-Limit-Remaining"),
             limit=header_int(headers, "X-Rate-Limit-Requests-Quota"),
@@ -91,10 +94,9 @@ class BigCommerceClient(HttpClient):
 
     def pause_s(self, response: requests.Response) -> float:
         """The longer of ``X-Retry-After`` (seconds) and the reset (milliseconds), as BigCommerce asks."""
-        names = ("X-Retry-After", "Retry-After", "X-Rate-Limit-Reset")
-        waits = [float(header_int(response.headers, name) or 0) for name in names]
-        waits.append((header_int(response.headers, "X-Rate-Limit-Time-Reset-Ms") or 0) / 1000)
-        return max(waits)
+        named_s = [header_int(response.headers, name) or 0 for name in ("X-Retry-After", "Retry-After")]
+        reset_ms = header_int(response.headers, "X-Rate-Limit-Time-Reset-Ms") or 0
+        return max(*named_s, _gateway_reset_s(response) or 0, reset_ms / 1000)
 
     def words(self, response: requests.Response) -> Words:
         """The store's words: V2 lists, V3 and problem+json objects, batch errors, plain text and HTML."""
@@ -215,6 +217,12 @@ def _without_markup(response: requests.Response) -> str:
     if "html" in response.headers.get("Content-Type", "").lower() or response.text.lstrip().startswith("<"):
         return response.reason or "an HTML page"
     return plain_text(response)
+
+
+def _gateway_reset_s(response: requests.Response) -> int | None:
+    """Seconds until a gateway's window ends. Some gateways send the moment instead, which is no wait at all."""
+    reset_s = header_int(response.headers, "X-Rate-Limit-Reset")
+    return reset_s if reset_s is not None and reset_s <= DAY_S else None
 
 
 def _advice(response: requests.Response) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import quote
 
 from channels.bigcommerce.client import BigCommerceClient
 from channels.bigcommerce.models import Id, Page, Payload
@@ -101,7 +102,7 @@ def wanted_hooks(name: str, settings: BigCommerceSettings) -> list[Wanted]:
 
 def path_of(name: str) -> str:
     """Where the events of a channel are received, below the public address."""
-    return f"/webhooks/{name}"
+    return f"/webhooks/{quote(name, safe='')}"
 
 
 def plan(name: str, wanted: Sequence[Wanted], existing: Iterable[Hook]) -> Plan:
