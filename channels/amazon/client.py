@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -170,12 +170,14 @@ class AmazonClient(HttpClient):
         params = {"marketplaceIds": self.marketplace_id}
         return self.ask(PATCH_LISTING, "PATCH", path, Submission, params=params, json=quantity_patch(units))
 
-    def orders(self, changed_after: datetime, *, page_token: str = "") -> Orders:
-        """One page of the orders that the merchant fulfils, by ``searchOrders``."""
+    def orders(
+        self, changed_after: datetime, fulfilled_by: Literal["merchant", "amazon"], *, page_token: str = ""
+    ) -> Orders:
+        """One page of the orders that the merchant or Amazon fulfils, by ``searchOrders``."""
         params: dict[str, str | int] = {
             "lastUpdatedAfter": changed_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "marketplaceIds": self.marketplace_id,
-            "fulfilledBy": "MERCHANT",
+            "fulfilledBy": fulfilled_by.upper(),
             "includedData": "FULFILLMENT,CANCELLATION",
             "maxResultsPerPage": ORDERS_PAGE,
         }

@@ -206,9 +206,14 @@ def listings(items: Iterable[Mapping[str, Any]]) -> Iterator[Listing | Problem]:
         try:
             yield Listing.model_validate(item)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            yield Problem(str(item.get("sku") or "a listing without SKU"), f"Amazon's answer: {place}: {first['msg']}")
+            yield misshapen(item.get("sku"), error)
+
+
+def misshapen(sku: object, error: ValidationError) -> Problem:
+    """A row of an answer that is not what Amazon documents."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return Problem(str(sku or "a listing without SKU"), f"Amazon's answer: {place}: {first['msg']}")
 
 
 def reading(found: Iterable[Listing | Problem]) -> Reading:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -45,6 +45,9 @@ class AmazonSettings(ChannelSettings):
 
     refresh_token: Secret
     """The refresh token that the seller's authorisation of the application gave."""
+
+    stock: Literal["merchant", "amazon"] = "merchant"
+    """Whose count is read: the merchant's own stock, or (only read, never written) what Amazon holds of his (FBA)."""
 
     settle_s: float = Field(default=120.0, ge=0)
     """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""

@@ -46,6 +46,8 @@ class MockListing:
     stock: dict[str, int | None] = field(default_factory=dict)
     #: Units at Amazon's warehouses that can be sold, for a listing that Amazon fulfils.
     fulfillable: int = 0
+    #: Units on their way there.
+    inbound: int = 0
     attributes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: Quantities on their way: when each takes effect.
     coming: list[tuple[float, int]] = field(default_factory=list)
@@ -214,10 +216,13 @@ class Account:
         with self.lock:
             self._listings[sku].loses = times
 
-    def submit(self, listing: MockListing) -> None:
-        """Take what now stands in the attributes as submitted; its quantity has its effect later, or never."""
+    def submit(self, listing: MockListing, at: float | None = None) -> None:
+        """Take what now stands in the attributes as submitted (``at`` a moment before, if given).
+
+        Its quantity has its effect later, or never.
+        """
         with self.lock:
-            now = self.clock()
+            now = self.clock() if at is None else at
             listing.updated_at = now
             if listing.loses != 0:
                 listing.loses = listing.loses and listing.loses - 1

@@ -100,16 +100,17 @@ class Feeds:
                 age = self._account.clock() - feed.created_at
                 if feed.status == "IN_QUEUE" and age >= self.waits_s:
                     feed.status = "IN_PROGRESS"
-                if feed.status == "IN_PROGRESS" and age >= self.waits_s + self.takes_s:
+                due_s = self.waits_s + self.takes_s
+                if feed.status == "IN_PROGRESS" and age >= due_s:
                     feed.status = "DONE"  # said first: working it off looks at listings, and so comes by here again
-                    self._work_off(feed)
+                    self._work_off(feed, feed.created_at + due_s)
 
     def clear(self) -> None:
         """Forget all feeds."""
         with self._account.lock:
             self._feeds.clear()
 
-    def _work_off(self, feed: MockFeed) -> None:
+    def _work_off(self, feed: MockFeed, at: float) -> None:
         try:
             messages = self._messages(feed)
         except BadFeed:
@@ -121,7 +122,7 @@ class Feeds:
                 feed.status = "FATAL"
                 return
             feed.messages += 1
-            accepted += self._accepts(feed, message)
+            accepted += self._accepts(feed, message, at)
         report = {
             "header": {"sellerId": self._account.seller_id, "version": "2.0", "feedId": feed.number},
             "issues": feed.issues,
@@ -156,7 +157,7 @@ class Feeds:
             raise BadFeed("two of its messages have one id")
         return messages
 
-    def _accepts(self, feed: MockFeed, message: dict[str, Any]) -> bool:
+    def _accepts(self, feed: MockFeed, message: dict[str, Any], at: float) -> bool:
         sku = str(message.get("sku"))
         listing = self._account.listing(sku)
         found: list[dict[str, Any]] = []
@@ -166,7 +167,7 @@ class Feeds:
             found = [{"code": "13013", "message": f"This SKU does not exist: {sku}."}]
         else:
             try:
-                _, found = submitted(self._account, listing, checked_patches(message))
+                _, found = submitted(self._account, listing, checked_patches(message), at=at)
             except Refused as refused:
                 found = [{"code": "4000000", "message": str(refused.description)}]
         for issue in found:

@@ -251,9 +251,14 @@ def _patch(account: Account, request: Request, sku: str) -> Response:
 
 
 def submitted(
-    account: Account, listing: MockListing, patches: list[dict[str, Any]], *, preview: bool = False
+    account: Account,
+    listing: MockListing,
+    patches: list[dict[str, Any]],
+    *,
+    preview: bool = False,
+    at: float | None = None,
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Take patches for a listing, by whatever way they came; answers the status and the issues."""
+    """Take patches for a listing, by whatever way they came and at what moment; answers the status and the issues."""
     issues = issues_of(listing, patches)
     if issues:
         return "INVALID", issues
@@ -263,7 +268,7 @@ def submitted(
     for patch in patches:
         apply(listing, patch["op"], patch["value"])
     if listing.attributes != before or any("quantity" in element for patch in patches for element in patch["value"]):
-        account.submit(listing)
+        account.submit(listing, at)
     return "ACCEPTED", []
 
 

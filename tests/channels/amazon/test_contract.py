@@ -11,16 +11,18 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.sandbox import Fault as Trouble
 from channels.testing import ChannelContract, Fault, World
 
+WRITES = "^PATCH|^POST /feeds/2021-06-30/feeds"
+
 #: A full reading, or a write. The look before a write is let pass, so that trouble hits the write itself.
-READINGS_AND_WRITES = r"^PATCH|^GET (?!.*identifiers)"
+READINGS_AND_WRITES = rf"{WRITES}|^GET (?!.*identifiers)"
 
 TROUBLE = {
-    "throttle": Trouble("answer", match="^(GET|PATCH)", status=429),
-    "deny": Trouble("answer", match="^(GET|PATCH)", status=403),
+    "throttle": Trouble("answer", match="^(GET|PATCH|POST /feeds)", status=429),
+    "deny": Trouble("answer", match="^(GET|PATCH|POST /feeds)", status=403),
     "crash": Trouble("answer", match=READINGS_AND_WRITES, status=503),
     "hang up": Trouble("hang up", match=READINGS_AND_WRITES),
     "garbage": Trouble("garbage", match=READINGS_AND_WRITES),
-    "drop the answer of a write": Trouble("drop", match="^PATCH"),
+    "drop the answer of a write": Trouble("drop", match=WRITES),
 }
 
 
@@ -28,6 +30,7 @@ class AmazonWorld:
     """The mock account, whose writes take five minutes to show."""
 
     delay_s = 300.0
+    network = "DEFAULT"
 
     def __init__(self, sandbox: AmazonSandbox, channel: AmazonChannel, advance: Callable[[float], None]) -> None:
         self.channel = channel
@@ -36,7 +39,7 @@ class AmazonWorld:
         sandbox.account.visible_after_s = self.delay_s
 
     def put(self, sku: str, units: int) -> None:
-        self._sandbox.account.put(sku, units)
+        self._sandbox.account.put(sku, units, network=self.network)
 
     def remove(self, sku: str) -> None:
         self._sandbox.account.remove(sku)
@@ -62,3 +65,21 @@ class TestTheContract(ChannelContract):
     @pytest.fixture
     def world(self, sandbox: AmazonSandbox, channel: AmazonChannel, clock) -> World:
         return AmazonWorld(sandbox, channel, clock.advance)
+
+
+class Warehouse(AmazonWorld):
+    """The same, of what Amazon holds in its warehouses."""
+
+    network = "AMAZON_NA"
+
+
+class TestTheContractOfAmazonsOwnStock(ChannelContract):
+    @pytest.fixture
+    def world(self, sandbox: AmazonSandbox, connect, clock) -> World:
+        return Warehouse(sandbox, connect(stock="amazon"), clock.advance)
+
+
+class TestTheContractByFeeds(ChannelContract):
+    @pytest.fixture
+    def world(self, sandbox: AmazonSandbox, connect, clock) -> World:
+        return AmazonWorld(sandbox, connect(feed_from=1), clock.advance)

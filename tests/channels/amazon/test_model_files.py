@@ -26,7 +26,7 @@ from channels.errors import Throttled
 from channels.sandbox import Fault
 
 PLACE = Path(os.environ.get("AMAZON_MODELS", Path(__file__).parents[4] / "shared" / "specs" / "amazon"))
-MODELS = ["listingsItems_2021-08-01", "orders_2026-01-01", "reports_2021-06-30", "feeds_2021-06-30"]
+MODELS = ["listingsItems_2021-08-01", "orders_2026-01-01", "reports_2021-06-30", "feeds_2021-06-30", "fbaInventory"]
 
 #: The operations that this project uses.
 USED = {
@@ -37,6 +37,7 @@ USED = {
     "createReport",
     "getReport",
     "getReportDocument",
+    "getInventorySummaries",
     "createFeedDocument",
     "createFeed",
     "getFeed",
@@ -207,6 +208,9 @@ def test_every_exchange_is_as_the_models_say(sandbox, connect, channel, exchange
     feeding.client.session.hooks = channel.client.session.hooks
     write(feeding, wanted)
     write(feeding, wanted)
+    warehouse = connect(stock="amazon")
+    warehouse.client.session.hooks = channel.client.session.hooks
+    list(warehouse.read_all())
     for number in range(1001):
         sandbox.account.put(f"MANY {number}", 1)
     for _ in range(2):
