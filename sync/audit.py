@@ -36,6 +36,8 @@ class Finding(NamedTuple):
     seen: str
     #: Units sold in a closed window, or the moment (ms) up to which nothing was sold.
     number: int
+    #: The units among them that were sold beside a write, and so may have been swallowed by it.
+    beside: int = 0
 
 
 class Edges(NamedTuple):
@@ -43,9 +45,9 @@ class Edges(NamedTuple):
 
     folded: str
     ref: str
-    #: ``T D clean phase``, empty where nothing was ever written.
+    #: ``T D clean phase W W1 A``, empty where nothing was ever written.
     edge: str
-    #: ``T D clean T1``, empty where no closed window waits.
+    #: ``T D clean T1 W W1 A``, empty where no closed window waits.
     due: str
     open_write: bool
 
@@ -97,11 +99,12 @@ def _findings(
     for edges in waiting:
         lines = sold.get(edges.folded, ())
         if edges.due:
-            start, end = int(edges.due.split(" ")[0]), int(edges.due.split(" ")[3])
+            start, _, _, end, write, landed, _ = (int(part) for part in edges.due.split(" "))
             units = sum(units for at, units in lines if start < at <= end)
-            findings.append(Finding(edges.folded, "close", edges.due, units))
+            beside = sum(units for at, units in lines if write - margin_ms <= at <= landed + margin_ms)
+            findings.append(Finding(edges.folded, "close", edges.due, units, beside))
             continue
-        start_ms, booked, _, phase = (int(part) for part in edges.edge.split(" "))
+        start_ms, booked, _, phase, *_ = (int(part) for part in edges.edge.split(" "))
         if phase == 0:
             findings.append(Finding(edges.folded, "quiet", edges.edge, start_ms))
         elif booked == 0 and not edges.open_write and not any(at > start_ms - margin_ms for at, _ in lines):

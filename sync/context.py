@@ -9,7 +9,7 @@ from functools import cached_property
 from channels import Channel, channel_type
 from sync import embedded
 from sync.breaker import Breaker
-from sync.errors import SettingsError, UnknownChannel
+from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
 from sync.settings import Settings

@@ -1,14 +1,13 @@
 -- Book what an audit has found out about one listing, if it still stands as it was looked at (rule 6).
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, audits:<channel>
--- ARGV     1 channel, 2 now ms, 3 cause, 4 number of writable channels, their names, then four for each listing:
---            folded, "close" <channel>:due as it was seen, units sold in that window
---            folded, "quiet" <channel>:edge as it was seen, a moment up to which nothing was sold
---          (the second of the four is the word).
+-- ARGV     1 channel, 2 now ms, 3 cause, 4 number of writable channels, their names, then five for each listing:
+--            folded, "close", <channel>:due as it was seen, units sold in that window, those of them beside a write
+--            folded, "quiet", <channel>:edge as it was seen, a moment up to which nothing was sold, 0
 -- Answer   two for each listing: what happened, units.
 --            moved    that many units had been missed, and are booked
 --            clean    nothing was missed           quiet   nothing was sold since the write
---            unclear  somebody raised the level meanwhile, so what was missed cannot be told; nothing is booked
+--            unclear  the same, but somebody raised the level meanwhile, so that it may have been less
 --            late     the listing has changed since
 
 local prefix, channel, now, cause = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -23,17 +22,17 @@ local function rest(key, folded)
   end
 end
 
-local function close(key, folded, seen, sold)
+local function close(key, folded, seen, sold, beside)
   if redis.call('HGET', key, channel .. ':due') ~= seen then return 'late', 0 end
-  local d, clean = string.match(seen, '^%d+ (%-?%d+) (%d)')
-  local missed = -sold - tonumber(d)
+  local d, clean, assumed = string.match(seen, '^%d+ (%-?%d+) (%d) %d+ %d+ %d+ (%d+)$')
+  local missed = math.min(math.max(-sold - tonumber(d), -beside), tonumber(assumed))
   redis.call('HDEL', key, channel .. ':due')
   rest(key, folded)
   if missed == 0 then return 'clean', 0 end
-  if clean ~= '1' then return 'unclear', missed end
-  local why = missed < 0 and 'sold under a write' or 'not sold after all'
+  local why = missed > 0 and 'not sold after all' or clean == '1' and 'sold under a write'
+    or 'sold under a write, less stock assumed'
   move(key, folded, missed, redis.call('HGET', key, channel .. ':level'), why, cause)
-  return 'moved', missed
+  return missed < 0 and clean ~= '1' and 'unclear' or 'moved', missed
 end
 
 local function quiet(key, folded, seen, until_ms)
@@ -41,17 +40,20 @@ local function quiet(key, folded, seen, until_ms)
     return 'late', 0
   end
   local e = edge.get(key)
-  e.t, e.phase = math.max(e.t, until_ms), 0
-  edge.put(key, e)
+  if e.phase > 0 then  -- nothing was sold and nothing booked: a new window begins
+    e = {t = math.max(e.t, until_ms), d = 0, clean = 1, phase = 0, w = 0, w1 = 0, a = 0, base = e.base}
+    edge.put(key, e)
+  end
   rest(key, folded)
   return 'quiet', 0
 end
 
 local answer = {}
-for i = 5 + #writable, #ARGV, 4 do
+for i = 5 + #writable, #ARGV, 5 do
   local folded, word = ARGV[i], ARGV[i + 1]
   local act = word == 'close' and close or quiet
-  local what, units = act(prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]))
+  local what, units = act(prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]),
+    tonumber(ARGV[i + 4]))
   answer[#answer + 1] = what
   answer[#answer + 1] = units
 end

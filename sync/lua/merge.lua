@@ -36,14 +36,15 @@ end
 -- include lib_movement.lua
 -- include lib_edge.lua
 
--- Rule 5: the units that moved beside a write whose fate this reading tells, and how we know.
+-- Rule 5: the units that moved beside a write whose fate this reading tells, how we know, and how many units less
+-- the other story would have taken.
 local function story(level, target, base, certain)
   local if_applied, if_lost = level - target, level - base
-  if if_applied == 0 then return 0, 'confirmed' end
-  if certain then return if_applied, 'changed' end
-  if if_lost == 0 and if_applied > 0 then return 0, 'lost write' end
-  if if_applied < 0 and if_lost > 0 then return if_applied, 'changed after a write' end
-  return math.min(if_applied, if_lost), 'lost answer, less stock assumed'
+  if if_applied == 0 then return 0, 'confirmed', 0 end
+  if certain then return if_applied, 'changed', 0 end
+  if if_lost == 0 and if_applied > 0 then return 0, 'lost write', 0 end
+  if if_applied < 0 and if_lost > 0 then return if_applied, 'changed after a write', 0 end
+  return math.min(if_applied, if_lost), 'lost answer, less stock assumed', math.abs(if_applied - if_lost)
 end
 
 local answer = {}
@@ -91,7 +92,7 @@ local function merge(index, folded, shown, ref, level)
     dirty_here(key, folded)
   end
 
-  local units, reason = level - confirmed, why
+  local units, reason, assumed = level - confirmed, why, 0
   if write then
     local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
     target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
@@ -105,7 +106,7 @@ local function merge(index, folded, shown, ref, level)
       redis.call('ZADD', OPEN, now + math.max(settle_ms, math.min((now - ended_at), visible_ms) / 2, 200), folded)
       return tell(index, 'skipped')
     end
-    units, reason = story(level, target, base, phase == 'accepted' and applied_if_accepted)
+    units, reason, assumed = story(level, target, base, phase == 'accepted' and applied_if_accepted)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
     dirty_here(key, folded)
@@ -117,7 +118,8 @@ local function merge(index, folded, shown, ref, level)
   if wrote_at then redis.call('HDEL', key, F.wrote) end
 
   if audited then
-    edge.reading(key, folded, began, ended, read_at, units, write and true or wrote_at and true, settle_ms, margin_ms)
+    local landed = write and ended or wrote_at
+    edge.reading(key, folded, began, ended, read_at, units, landed, assumed, settle_ms, margin_ms)
   end
   if level ~= confirmed then redis.call('HSET', key, F.level, level) end
   if units == 0 then return end
