@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from channels.pos_csv.channel import PosCsvChannel
+from channels.pos_csv.inspection import Inspection, inspect
 from channels.pos_csv.settings import PosCsvSettings
 
-__all__ = ["PosCsvChannel", "PosCsvSettings"]
+__all__ = ["Inspection", "PosCsvChannel", "PosCsvSettings", "inspect"]

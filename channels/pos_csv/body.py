@@ -90,7 +90,7 @@ class Body:
     def _check_count(self, column: int) -> None:
         stated = (self._trailer or [])[column - 1 : column]
         text = stated[0].strip() if stated else ""
-        if not (text.isascii() and text.isdigit() and int(text) == self.rows):
+        if not text or text.lstrip("0") != str(self.rows):
             raise Unreadable(
                 f"its {self.settings.trailer_record} record counts {cells.shown(text)} rows and it has {self.rows}, "
                 "so rows are missing or foreign; export it again"
