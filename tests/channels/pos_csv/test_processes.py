@@ -1,0 +1,59 @@
+"""Real processes: one that is killed in the middle of a file, and several that want the same files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .conftest import Shop
+
+#: Reads a folder as a worker does and says what it applied, line by line; "stay" stops it after the first page.
+WORKER = """
+import sys
+from pathlib import Path
+from channels.pos_csv import PosCsvChannel, PosCsvSettings
+
+settings = PosCsvSettings(type="pos_csv", path=Path(sys.argv[1]), quiet_s=0)
+for page in PosCsvChannel("till", settings).read_all():
+    print(page.source, len(page.levels), flush=True)
+    if sys.argv[2] == "stay":
+        sys.stdin.read()
+"""
+
+
+def worker(folder: Path, how: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder), how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+
+
+def test_a_worker_killed_in_the_middle_of_a_file_leaves_it_to_the_next_one_at_once(
+    shop: Shop, table: Callable[..., str]
+) -> None:
+    units = {f"SKU{n}": n for n in range(1_500)}
+    shop.drop("stock.csv", table(**units))
+    with worker(shop.path, "stay") as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "stock.csv 1000\n"
+        assert shop.read() == []  # it is alive
+        killed.kill()
+    assert shop.files("processing") == ["stock.csv"]
+    assert shop.levels() == units
+    assert (shop.files("processing"), len(shop.files("processed"))) == ([], 1)
+
+
+def test_several_workers_take_every_file_once(shop: Shop, table: Callable[..., str]) -> None:
+    names = [f"stock-{n:02}.csv" for n in range(12)]
+    for n, name in enumerate(names):
+        shop.drop(name, table(A=n), age_s=60 - n)
+    workers = [worker(shop.path, "go") for _ in range(3)]
+    said = [process.communicate(timeout=60)[0].split() for process in workers]
+    taken = sorted(word for words in said for word in words[::2])
+    assert taken == names
+    assert len(shop.files("processed")) == len(names)
