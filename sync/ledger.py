@@ -87,11 +87,13 @@ class Ledger:
         now_ms: int | None = None,
     ) -> Merged:
         """Merge a reading (rules 3, 4, 5, 7 and 12), in one round trip. Merging it again changes nothing."""
+        now_ms = window.ended_ms if now_ms is None else now_ms
         head: list[str | int] = [
             channel,
-            window.ended_ms if now_ms is None else now_ms,
-            window.began_ms,
-            window.ended_ms,
+            now_ms,
+            # a file that is dated ahead of our clock tells of now, and must not silence those after it
+            min(window.began_ms, now_ms),
+            min(window.ended_ms, now_ms),
             round(capabilities.settle_s * 1000),
             round(capabilities.visible_within_s * 1000),
             int(capabilities.accepted_is_applied),
