@@ -197,8 +197,8 @@ class Channel(ABC):
         raised is :class:`channels.errors.Denied`, and only when nothing at all has been applied.
         Once ``time.monotonic()`` has passed ``until`` nothing more is sent: the claim on these listings may be
         over, and a newer write on its way. What was not sent is ``DEFERRED``.
-        A write is sent at most once for each call, except that an absolute write which was certainly not
-        applied may be sent again in a smaller batch.
+        A write is sent at most once for each call, except that one which was certainly not applied may be sent
+        again in a smaller batch.
         """
 
     def sales(self, since: datetime) -> Iterator[Sale]:
