@@ -97,8 +97,8 @@ local function merge(index, folded, shown, ref, level)
     local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
     target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
     if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
-    if began < ended_at + settle_ms then  -- rule 3
-      redis.call('ZADD', OPEN, ended_at + settle_ms, folded)
+    if began <= ended_at + settle_ms then  -- rule 3
+      redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
       return tell(index, 'skipped')
     end
     if phase == 'accepted' and not applied_if_accepted and level ~= target and began < ended_at + visible_ms then
@@ -111,8 +111,8 @@ local function merge(index, folded, shown, ref, level)
     redis.call('ZREM', OPEN, folded)
     dirty_here(key, folded)
     tell(index, 'settled')
-  elseif wrote_at and began < wrote_at + settle_ms then  -- rule 3
-    if level ~= confirmed then look_again(ref, wrote_at + settle_ms) end
+  elseif wrote_at and began <= wrote_at + settle_ms then  -- rule 3
+    look_again(ref, wrote_at + settle_ms + 1)  -- even if they agree: a hint may have asked for this reading
     return tell(index, 'skipped')
   end
   if wrote_at then redis.call('HDEL', key, F.wrote) end
