@@ -39,6 +39,7 @@ local function claim(folded, rev, target)
       redis.call('ZREM', DIRTY, folded)
       return 'held', ''
     end
+    redis.call('HDEL', key, channel .. ':hold')
   end
   if level == target then
     redis.call('ZREM', DIRTY, folded)

@@ -94,15 +94,18 @@ local function merge(index, folded, shown, ref, level)
 
   local units, reason, assumed = level - confirmed, why, 0
   if write then
-    local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
+    local phase, target, base, claimed_at, ended_at, due =
+      string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ (%d+) (%d+) (%d+)$')
     target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
+    local visible_by = (phase == 'sent' and tonumber(claimed_at) or ended_at) + visible_ms
     if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
     if began <= ended_at + settle_ms then  -- rule 3
       redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
       return tell(index, 'skipped')
     end
-    if phase == 'accepted' and not applied_if_accepted and level ~= target and began < ended_at + visible_ms then
-      -- not seen yet: look again, at first soon, then more seldom
+    if not applied_if_accepted and level ~= target and began < visible_by then
+      -- not seen yet: look again, at first soon, then more seldom. A write whose answer was lost may have been
+      -- accepted; counted as lost too soon, it would be applied after a newer one.
       redis.call('ZADD', OPEN, now + math.max(settle_ms, math.min((now - ended_at), visible_ms) / 2, 200), folded)
       return tell(index, 'skipped')
     end

@@ -30,9 +30,9 @@ local function settle(folded, result, words)
   redis.call('ZREM', OPEN, folded)
   if result == 'confirmed' then
     redis.call('HSET', key, channel .. ':level', target, channel .. ':wrote', now)
-    redis.call('HDEL', key, channel .. ':hold')
   elseif result == 'refused' then
-    redis.call('HSET', key, channel .. ':hold', 'parked|' .. rev .. '|' .. words)
+    -- a hold that came during the write (a twin was found, the listing is missing) outweighs it
+    redis.call('HSETNX', key, channel .. ':hold', 'parked|' .. rev .. '|' .. words)
   end
   if result == 'deferred' or redis.call('HGET', key, 'rev') ~= rev then
     redis.call('ZADD', DIRTY, 'NX', now, folded)

@@ -1,0 +1,128 @@
+"""Rule 6: an absolute write can swallow a sale, so the level is read once more just before it."""
+
+from __future__ import annotations
+
+import pytest
+
+from channels import Result
+from channels.errors import ChannelError
+from sync.deadline import Deadline
+from sync.pull import pull
+from sync.push import push
+from sync.refresh import refresh
+from tests.conftest import Fate, Town, unreachable
+
+
+@pytest.fixture
+def sold(town: Town) -> Town:
+    """A to G are at 10 everywhere; then the till sells 3 of each."""
+    for sku in "ABCDEFG":
+        town.put(sku, 10)
+    for name in town.context.channels:
+        pull(town.context, name, Deadline(60))
+    for sku in "ABCDEFG":
+        town.till.shop.sell(sku, 3)
+    pull(town.context, "till", Deadline(60))
+    return town
+
+
+def on_hand(town: Town, sku: str = "A") -> int | None:
+    (record,) = town.context.ledger.records([sku])
+    return record.on_hand
+
+
+def test_a_sale_between_the_reading_and_the_write_is_caught_and_not_overwritten(sold: Town) -> None:
+    sold.store.shop.sell("A", 2)
+    push(sold.context, "store", Deadline(60))
+
+    assert on_hand(sold) == 5
+    assert sold.store.shop.shown("A") == 5
+    assert sold.context.worklist.dirty("market", 100)
+
+
+def test_the_guard_is_one_reading_for_a_batch_of_writes(sold: Town) -> None:
+    pages = []
+    sold.store.shop.before_page = lambda: pages.append(1)
+    push(sold.context, "store", Deadline(60))
+
+    assert len(sold.store.shop.written) == 7
+    assert len(pages) == 3, "seven writes in batches of three"
+
+
+def test_what_the_guard_shows_to_be_right_already_is_not_written(sold: Town) -> None:
+    """Somebody typed our very number in: the same units are counted twice, and both channels agree on them."""
+    sold.store.shop.units["ref-a"] = 7
+    push(sold.context, "store", Deadline(60))
+
+    assert on_hand(sold) == 4
+    assert sold.store.shop.shown("A") == 4
+
+
+def test_nothing_is_written_where_the_guard_could_not_read(sold: Town) -> None:
+    sold.store.shop.trouble = unreachable()
+    with pytest.raises(ChannelError):
+        push(sold.context, "store", Deadline(60))
+
+    assert sold.store.shop.written == []
+    assert len(sold.context.worklist.dirty("store", 100)) == 7
+
+
+def test_a_sale_on_another_channel_during_the_guard_moves_the_target(sold: Town) -> None:
+    def sale_at_the_till() -> None:
+        sold.store.shop.before_page = lambda: None
+        sold.till.shop.sell("A", 1)
+        pull(sold.context, "till", Deadline(60))
+
+    sold.store.shop.before_page = sale_at_the_till
+    push(sold.context, "store", Deadline(60))
+
+    assert sold.store.shop.shown("A") == 6
+
+
+def test_a_refused_row_stops_only_itself(sold: Town) -> None:
+    sold.store.shop.fates.append(Fate(Result.REFUSED, applied=False, words="no such product"))
+    pushed = push(sold.context, "store", Deadline(60))
+
+    assert pushed.counts["refused"] == 1
+    assert pushed.counts["confirmed"] == 6
+    assert pushed.finished
+
+
+def test_a_batch_that_came_to_nothing_leaves_the_rest_for_later(sold: Town) -> None:
+    sold.store.shop.fates.extend([Fate(Result.UNKNOWN, applied=True, words="timed out")] * 3)
+    pushed = push(sold.context, "store", Deadline(60))
+
+    assert "timed out" in str(pushed.trouble)
+    assert len(sold.store.shop.written) == 3
+    assert len(sold.context.worklist.dirty("store", 100)) == 4
+
+
+def test_a_pass_over_what_is_right_costs_no_call(sold: Town) -> None:
+    push(sold.context, "store", Deadline(60))
+    sold.store.shop.written.clear()
+    calls = []
+    sold.store.shop.before_page = lambda: calls.append(1)
+    push(sold.context, "store", Deadline(60))
+
+    assert (calls, sold.store.shop.written) == ([], [])
+    assert sold.context.worklist.dirty("store", 100) == []
+
+
+def test_a_channel_that_is_only_read_is_never_written(sold: Town) -> None:
+    sold.store.shop.sell("A", 2)
+    pull(sold.context, "store", Deadline(60))
+    push(sold.context, "till", Deadline(60))
+
+    assert sold.till.shop.written == []
+
+
+def test_unknown_writes_are_told_by_the_next_look(sold: Town) -> None:
+    sold.store.shop.fates.append(Fate(Result.UNKNOWN, applied=True))
+    sold.store.shop.fates.append(Fate(Result.UNKNOWN, applied=False))
+    push(sold.context, "store", Deadline(60))
+    sold.context.store.clock.advance(3)  # type: ignore[attr-defined]
+    assert refresh(sold.context, "store", Deadline(60))
+    push(sold.context, "store", Deadline(60))
+
+    assert {sold.store.shop.shown(sku) for sku in "ABCDEFG"} == {7}
+    assert [on_hand(sold, sku) for sku in "ABCDEFG"] == [7] * 7
