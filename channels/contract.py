@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from channels.services import Services
+from channels.services import Quota, Services
 
 #: The most units that a level may state; BigCommerce's own limit (a signed 32-bit integer).
 MAX_UNITS = 2_147_483_647
@@ -151,6 +151,19 @@ class ChannelSettings(BaseModel):
 
     type: str
     """The channel type: an entry point of ``inventory_sync.channels``."""
+
+    reserve: float = Field(default=0.0, ge=0, lt=1)
+    """The share of the channel's quota of calls that is left to other apps, such as ``0.2``."""
+
+    @property
+    def quota_owner(self) -> str:
+        """Names whoever the channel counts calls by; channels with the same one share a budget. Empty: this alone."""
+        return ""
+
+    @property
+    def quotas(self) -> Mapping[str, Quota]:
+        """What the channel documents of the quotas of single operations, before any answer tells."""
+        return {}
 
 
 @dataclass(slots=True)

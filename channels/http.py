@@ -119,9 +119,11 @@ class HttpClient:
                 timeout=self.timeout_s,
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
+        except BaseException as error:
             self.budget.leave(operation, Quota())
-            raise self.failure(operation, error) from error
+            if isinstance(error, requests.RequestException):
+                raise self.failure(operation, error) from error
+            raise
         pause_s = self.pause_s(response) if response.status_code == 429 else None
         self.budget.leave(operation, self.quota(operation, response), throttled_s=pause_s)
         if 200 <= response.status_code < 300:

@@ -24,6 +24,8 @@ class Quota(NamedTuple):
     window_s: float | None = None
     #: Calls a second, for token buckets.
     rate: float | None = None
+    #: Calls that a full token bucket holds.
+    burst: int | None = None
 
 
 class Budget(Protocol):

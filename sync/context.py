@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from channels import Channel, channel_type
+from channels import Channel, ChannelSettings, Services, channel_type
 from sync import embedded
 from sync.breaker import Breaker
+from sync.budget import StoreBudget
 from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
@@ -36,7 +37,7 @@ class Context:
     def channels(self) -> Mapping[str, Channel]:
         """The adapters of all configured channels, by name, in the order of the file."""
         return {
-            name: channel_type(settings.type)(name, settings, StoreMemory.services(self.store, name))
+            name: channel_type(settings.type)(name, settings, _services(self.store, name, settings))
             for name, settings in self.settings.channel_settings.items()
         }
 
@@ -76,3 +77,8 @@ class Context:
     def named(self, channel: str | None) -> Iterable[str]:
         """This channel, or all of them."""
         return [channel] if channel and self.channel(channel) else list(self.channels)
+
+
+def _services(store: Store, name: str, settings: ChannelSettings) -> Services:
+    """All that one channel is lent."""
+    return Services(budget=StoreBudget.of(store, name, settings), memory=StoreMemory(store, name))

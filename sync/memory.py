@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from channels import Services
 from sync.store import PREFIX, Store
 
 
@@ -15,11 +14,6 @@ class StoreMemory:
 
     store: Store
     channel: str
-
-    @classmethod
-    def services(cls, store: Store, channel: str) -> Services:
-        """All that one channel is lent."""
-        return Services(memory=cls(store, channel))
 
     def get(self, key: str) -> str | None:
         """See :meth:`channels.services.Memory.get`."""

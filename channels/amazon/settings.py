@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
+from channels.amazon.limits import LIMITS
 from channels.contract import ChannelSettings
+from channels.services import Quota
 
 #: Where the Selling Partner API of North America lives, and where access tokens are fetched everywhere
 #: (SP-API documentation, "SP-API endpoints" and "Connect to the Selling Partner API").
@@ -63,3 +66,13 @@ class AmazonSettings(ChannelSettings):
 
     visible_within_s: float = Field(default=900.0, gt=0)
     """For how many seconds an accepted write may stay invisible before it counts as lost and is written again."""
+
+    @property
+    def quota_owner(self) -> str:
+        """See :attr:`ChannelSettings.quota_owner`. Amazon counts by seller and application, region by region."""
+        return f"{self.api_url} {self.seller_id} {self.client_id}"
+
+    @property
+    def quotas(self) -> Mapping[str, Quota]:
+        """See :attr:`ChannelSettings.quotas`."""
+        return {limit.operation: Quota(rate=limit.per_s, burst=limit.burst) for limit in LIMITS}

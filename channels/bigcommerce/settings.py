@@ -59,6 +59,11 @@ class BigCommerceSettings(ChannelSettings):
     read_timeout_s: float = Field(default=30.0, gt=0)
     """Seconds to wait for each part of an answer; pages of 250 products with many variants take the store a while."""
 
+    @property
+    def quota_owner(self) -> str:
+        """See :attr:`ChannelSettings.quota_owner`. The quota is the store's, whichever of its API accounts calls."""
+        return f"{self.api_url}/stores/{self.store_hash}"
+
     @field_validator("api_url", "webhook_url")
     @classmethod
     def _without_slash(cls, url: str | None) -> str | None:

@@ -139,7 +139,7 @@ class _World:
         draw = random.Random(2026)  # noqa: S311 - the same tour each time
         world = cls(
             BigCommerceSandbox(),
-            AmazonSandbox(visible_after_s=0.3, rate_scale=None),
+            AmazonSandbox(visible_after_s=0.3, rate_scale=20),
             Till(folder / "pos"),
             [],
         )

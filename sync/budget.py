@@ -1,0 +1,163 @@
+"""One budget of calls for each credential, shared by every process that uses it (rule 10).
+
+What is known of a quota stands in the store, and two Lua scripts decide: ``budget_enter`` gives leave for a call
+or says when to ask again, ``budget_leave`` takes in what the answer told. Why that never allows too much is said
+in ``lua/lib_budget.lua``. Here is who asks, how urgent it is, and how long it waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import redis
+
+from channels.contract import ChannelSettings
+from channels.errors import Throttled
+from channels.services import Quota
+from sync.store import PREFIX, Call, Store
+
+log = logging.getLogger(__name__)
+
+#: The longest that a call waits for leave, in seconds. Whoever would wait longer gives its worker slot back.
+WAIT_S = 2.0
+
+
+class Urgency(IntEnum):
+    """What a call is for: the lower, the sooner it is served."""
+
+    #: A write of nothing left: what is not there must not be sold.
+    WRITE_TO_ZERO = 0
+    #: A write to fewer than the channel shows.
+    WRITE_DOWN = 1
+    #: A look at listings that a webhook or an open write has marked: it may bring news of a sale.
+    LOOK = 2
+    #: A write to more than the channel shows.
+    WRITE_UP = 3
+    #: A full reading, and everything of which nothing is said.
+    BULK = 4
+
+
+_urgency: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.BULK)
+
+
+@contextmanager
+def urgency(value: Urgency) -> Iterator[None]:
+    """Say what the channel calls of this block are for, in this thread.
+
+    Example::
+
+        with urgency(Urgency.WRITE_DOWN):
+            channel.write(writes)
+    """
+    token = _urgency.set(value)
+    try:
+        yield
+    finally:
+        _urgency.reset(token)
+
+
+@dataclass(slots=True)
+class StoreBudget:
+    """The budget of one channel's credential (see :class:`channels.services.Budget`). Safe across threads.
+
+    Parameters:
+        store: Where the quota's state is shared.
+        channel: The channel's name, for errors.
+        name: Names the credential; channels with the same name share one budget.
+        plans: The quotas that the channel documents, by operation; all other operations share one quota.
+        reserve: The share of the quota that is left to other apps.
+        wait_s: The longest that a call waits for leave.
+        sleep: Waits so many seconds.
+        draw: Gives a number from 0 to 1, for jitter.
+    """
+
+    store: Store
+    channel: str
+    name: str
+    plans: Mapping[str, Quota] = field(default_factory=dict)
+    reserve: float = 0.0
+    wait_s: float = WAIT_S
+    sleep: Callable[[float], None] = time.sleep
+    draw: Callable[[], float] = random.random
+    _held: threading.local = field(default_factory=threading.local, init=False, repr=False)
+
+    @classmethod
+    def of(cls, store: Store, channel: str, settings: ChannelSettings) -> StoreBudget:
+        """The budget of a channel by its settings. What names the owner of the quota is hashed, never stored."""
+        owner = "\n".join((settings.type, settings.quota_owner or channel))
+        name = hashlib.sha256(owner.encode()).hexdigest()[:16]
+        return cls(store, channel, name, plans=settings.quotas, reserve=settings.reserve)
+
+    def enter(self, operation: str) -> None:
+        """See :meth:`channels.services.Budget.enter`."""
+        token, plan = uuid.uuid4().hex, self.plans.get(operation, Quota())
+        left_s = self.wait_s
+        while True:
+            verdict, delay_s = self._ask(operation, token, plan, left_s)
+            if verdict == "go":
+                self._tokens(operation).append(token)
+                return
+            if verdict == "off":
+                words = f"no call is left in our quota for {delay_s:.1f} s"
+                raise Throttled(self.channel, operation, words, retry_after_s=delay_s)
+            self.sleep(delay_s)
+            left_s -= delay_s
+
+    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
+        """See :meth:`channels.services.Budget.leave`. Never raises: what the answer said must not be lost by it."""
+        held = self._tokens(operation)
+        token = held.pop() if held else ""
+        told: list[str | int] = [
+            *(_text(quota.left), _text(quota.limit), _ms(quota.reset_s), _ms(quota.window_s)),
+            *("" if quota.rate is None else repr(quota.rate), _ms(throttled_s)),
+        ]
+        burst = _text(self.plans.get(operation, Quota()).burst)
+        try:
+            call = Call(self._keys(operation), [self.store.now_ms(), token, self._draw(), burst, *told])
+            (pause_ms,) = self.store.run("budget_leave", [call])
+        except redis.RedisError as error:
+            log.warning("%s: the budget could not be told of an answer: %s", self.channel, error)
+            return
+        if throttled_s is not None:
+            log.warning(
+                "%s: %s: too many calls (429); nobody calls for %.1f s", self.channel, operation, pause_ms / 1000
+            )
+
+    def _ask(self, operation: str, token: str, plan: Quota, left_s: float) -> tuple[str, float]:
+        args: list[str | int] = [
+            *(self.store.now_ms(), token, int(_urgency.get()), round(left_s * 1000), self._draw()),
+            *(round(self.reserve * 1000), "" if plan.rate is None else repr(plan.rate), plan.burst or 1),
+        ]
+        ((verdict, delay_ms),) = self.store.run("budget_enter", [Call(self._keys(operation), args)])
+        return verdict, delay_ms / 1000
+
+    def _keys(self, operation: str) -> list[str]:
+        bucket = operation.replace(" ", "-") if operation in self.plans else "all"
+        key = f"{PREFIX}budget:{{{self.name}}}:{bucket}"
+        return [key, f"{key}:flight", f"{key}:queue", f"{key}:sleepers"]
+
+    def _tokens(self, operation: str) -> list[str]:
+        """The calls that this thread has under way, the latest last."""
+        tokens: dict[str, list[str]] = self._held.__dict__.setdefault("tokens", {})
+        return tokens.setdefault(operation, [])
+
+    def _draw(self) -> int:
+        return int(self.draw() * 1000)
+
+
+def _text(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _ms(seconds: float | None) -> str:
+    return "" if seconds is None else str(max(0, round(seconds * 1000)))
