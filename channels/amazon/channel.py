@@ -13,10 +13,12 @@ from channels.amazon.client import SEARCH_PAGE, AmazonClient
 from channels.amazon.fba import AmazonStock
 from channels.amazon.feeds import InventoryFeeds
 from channels.amazon.merchant import MerchantStock
+from channels.amazon.notifications import Hint
 from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
 from channels.amazon.writing import Writer
 from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
+from channels.errors import Unreachable
 
 #: The most listings in one feed. Amazon takes 25,000, but all are looked at first, 20 by each call and 5 calls a
 #: second, and the claim on them must not end meanwhile.
@@ -92,6 +94,26 @@ class AmazonChannel(Channel):
             token = orders.next_token
             if not token:
                 return
+
+    def hints(self, wait_s: int = 0) -> Iterator[list[Hint]]:
+        """What Amazon's notifications ask to look at, ten at a time; none where no queue is configured.
+
+        What was given is taken off the queue only when the next is asked for, so mark it first, then go on.
+        For the first, wait up to so many seconds (20 at the most).
+        """
+        if self.settings.queue_url is None:
+            return
+        try:
+            from channels.amazon.sqs import NotificationQueue  # boto3 is an extra
+        except ImportError as error:
+            words = "queue_url is set, and boto3 is not installed"
+            advice = "Install inventory-sync[sqs]."
+            raise Unreachable(self.name, "receive notifications", words, advice=advice) from error
+        queue = NotificationQueue(self.name, self.settings, self.settings.queue_url)
+        try:
+            yield from queue.hints(wait_s)
+        finally:
+            queue.close()
 
     def close(self) -> None:
         """See :meth:`Channel.close`."""

@@ -34,6 +34,10 @@ SEARCH_PAGE = 20
 #: The most orders on a page (model orders 2026-01-01).
 ORDERS_PAGE = 100
 
+#: Seconds to wait for a connection, and then for each part of the answer. Short enough that the last patch of a
+#: batch has its answer before the claim on its listing ends.
+TIMEOUT_S = (5.0, 20.0)
+
 #: Which parts of a listing are asked for: its stock, and nothing that would make the answer slower or longer.
 PARTS = "fulfillmentAvailability"
 
@@ -49,7 +53,7 @@ class AmazonClient(HttpClient):
     """One seller's calls of the Selling Partner API."""
 
     def __init__(self, channel: str, settings: AmazonSettings, services: Services) -> None:
-        super().__init__(channel, settings.api_url, budget=services.budget)
+        super().__init__(channel, settings.api_url, budget=services.budget, timeout_s=TIMEOUT_S)
         self.seller_id = settings.seller_id
         self.marketplace_id = settings.marketplace_id
         self._tokens = AccessTokens(channel, settings, services.memory)
@@ -151,7 +155,12 @@ class AmazonClient(HttpClient):
 
     def look_up(self, skus: list[str]) -> SearchResults:
         """Up to 20 listings by their SKUs, which must hold no comma: ``searchListingsItems`` parts its list by them."""
-        return self._search({"identifiersType": "SKU", "identifiers": ",".join(skus)})
+        try:
+            return self._search({"identifiersType": "SKU", "identifiers": ",".join(skus)})
+        except Rejected as error:
+            if error.status == 404:  # documented for a search, too: there is none of them
+                return SearchResults(number_of_results=0, items=[])
+            raise
 
     def get(self, sku: str) -> Listing | None:
         """One listing by ``getListingsItem``; ``None`` where there is none."""

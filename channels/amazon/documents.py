@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import requests
@@ -41,23 +41,31 @@ def lines(client: AmazonClient, operation: str, document: Document, default_enco
             if response.status_code != 200:
                 raise client.refusal(operation, response)
             encoding = _encoding(response, default_encoding)
-            rest = ""
-            for text in codecs.iterdecode(_bytes(response, document), encoding, errors="replace"):
-                *whole, rest = (rest + text).split("\n")
-                yield from (line.rstrip("\r") for line in whole)
-            if rest:
-                yield rest
+            packed = document.compression_algorithm is not None
+            chunks: Iterator[bytes] = response.iter_content(CHUNK)
+            yield from split(codecs.iterdecode(unpack(chunks) if packed else chunks, encoding, errors="replace"))
     except zlib.error as error:
         raise Incomprehensible(client.channel, operation, "the document is not compressed as Amazon says") from error
     except requests.RequestException as error:
         raise client.failure(operation, error) from error
 
 
-def _bytes(response: requests.Response, document: Document) -> Iterator[bytes]:
-    chunks: Iterator[bytes] = response.iter_content(CHUNK)
-    if document.compression_algorithm is None:
-        yield from chunks
-        return
+def split(texts: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, without their ends; the last one may have none."""
+    rest = ""
+    for text in texts:
+        *whole, rest = (rest + text).split("\n")
+        yield from (line.removesuffix("\r") for line in whole)
+    if rest:
+        yield rest.removesuffix("\r")
+
+
+def unpack(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of a gzip file that comes in pieces.
+
+    Raises:
+        zlib.error: it is none, or its end is missing.
+    """
     unpacking = zlib.decompressobj(GZIP_FRAME)
     for chunk in chunks:
         yield unpacking.decompress(chunk)

@@ -18,7 +18,7 @@ from channels.amazon.client import AmazonClient
 from channels.amazon.documents import Document, lines
 from channels.amazon.limits import CREATE_FEED, CREATE_FEED_DOCUMENT, GET_FEED, GET_FEED_DOCUMENT
 from channels.amazon.models import Payload, quantity_patch
-from channels.contract import Write
+from channels.contract import Outcome, Result, Write
 from channels.errors import ChannelError, Incomprehensible, Rejected, Unanswered, Unreachable
 from channels.services import Memory
 
@@ -124,26 +124,21 @@ class InventoryFeeds:
         self._mark(writes, feed)
         return feed
 
-    def under_way(self, sku: str) -> bool:
-        """Whether the listing went with a feed that Amazon is still working on.
+    def objection(self, ref: str) -> Outcome | None:
+        """What the feed that a listing last went with has to say before anything else is sent; told once.
 
         Raises:
             channels.errors.ChannelError: Amazon could not be asked.
         """
-        mark = self._marked(sku)
-        return mark is not None and not self._ended(mark.feed)
-
-    def refusal(self, sku: str) -> str:
-        """Amazon's words, if the feed that the listing went with has ended and refused it; else empty."""
-        mark = self._marked(sku)
+        mark = self._marked(ref)
         if mark is None:
-            return ""
-        words = json.loads(self._memory.get(f"{self._prefix}:refused:{mark.feed}") or "{}")
-        return str(words.get(str(mark.message), ""))
-
-    def clear(self, sku: str) -> None:
-        """Forget that the listing went with a feed."""
-        self._memory.forget(self._key(sku))
+            return None
+        if not self._ended(mark.feed):
+            return Outcome(ref, Result.DEFERRED, reason="it went with a feed that Amazon is still working on")
+        self._memory.forget(self._key(ref))
+        refused = json.loads(self._memory.get(f"{self._prefix}:refused:{mark.feed}") or "{}")
+        words = refused.get(str(mark.message))
+        return Outcome(ref, Result.REFUSED, reason=str(words)) if words else None
 
     def _upload(self, content: bytes) -> str:
         client = self._client

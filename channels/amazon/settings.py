@@ -61,6 +61,15 @@ class AmazonSettings(ChannelSettings):
     feed_patience_s: float = Field(default=3600.0, gt=0)
     """For how many seconds a listing that went with a feed waits for the feed to end before it is written alone."""
 
+    queue_url: Url | None = None
+    """The address of the SQS queue into which Amazon puts notifications; without it, changes are found by readings."""
+
+    aws_access_key_id: Name | None = None
+    """The AWS key that may read the queue; without it, it is looked for where boto3 looks."""
+
+    aws_secret_access_key: Secret | None = None
+    """The secret of that key."""
+
     report_keep_s: float = Field(default=3600.0, gt=0)
     """For how many seconds a listings report tells which SKUs there are, in an account of more than 1,000 listings."""
 

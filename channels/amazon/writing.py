@@ -60,7 +60,7 @@ class Writer:
 
     def _stopped(self, writes: Sequence[Write]) -> dict[str, Outcome]:
         """The rows that are not to be sent, by their refs."""
-        stopped = {write.ref: outcome for write in writes if (outcome := self._after_a_feed(write.ref))}
+        stopped = {write.ref: outcome for write in writes if (outcome := self._feeds.objection(write.ref))}
         refs = [write.ref for write in writes if write.ref not in stopped]
         found = self._look_up(refs)
         obstacles = {listing.sku: listing.obstacle for listing in found if isinstance(listing, Listing)}
@@ -69,14 +69,6 @@ class Writer:
             if obstacle:
                 stopped[ref] = Outcome(ref, Result.REFUSED, reason=obstacle)
         return stopped
-
-    def _after_a_feed(self, ref: str) -> Outcome | None:
-        """What the feed that a listing last went with has to say before anything else is sent."""
-        if self._feeds.under_way(ref):
-            return Outcome(ref, Result.DEFERRED, reason="it went with a feed that Amazon is still working on")
-        words = self._feeds.refusal(ref)
-        self._feeds.clear(ref)
-        return Outcome(ref, Result.REFUSED, reason=words) if words else None
 
     def _by_feed(self, writes: Sequence[Write], until: float) -> list[Outcome]:
         if time.monotonic() >= until:

@@ -101,6 +101,9 @@ class Account:
         self.lock = threading.RLock()
         #: Work of Amazon's own that is due before anyone looks.
         self.upkeep: list[Callable[[], None]] = []
+        #: Told of every listing whose merchant's quantity changed, and of every order that is new or changed.
+        self.on_stock: list[Callable[[MockListing], None]] = []
+        self.on_order: list[Callable[[MockOrder], None]] = []
         self._listings: dict[str, MockListing] = {}
         self._orders: dict[str, MockOrder] = {}
 
@@ -125,6 +128,7 @@ class Account:
                 listing.stock = {network: None}
                 listing.fulfillable = units or 0
                 listing.attributes["fulfillment_availability"] = [{"fulfillment_channel_code": network}]
+            self._tell_stock(listing)
 
     def remove(self, sku: str) -> None:
         """Take a listing away."""
@@ -190,6 +194,7 @@ class Account:
         """An order that takes no stock, as it came about elsewhere."""
         with self.lock:
             self._orders[order.number] = order
+            self._tell_order(order)
 
     def advance(self, number: str, status: OrderStatus) -> None:
         """Move an order on. A cancelled one gives its stock back."""
@@ -200,6 +205,7 @@ class Account:
                     if line.sku in self._listings:
                         self._take(self.current(self._listings[line.sku]), -line.units)
             order.status, order.updated_at = status, self.clock()
+            self._tell_order(order)
 
     def refuse(self, sku: str, code: str = "90220", message: str = "'Item Name' is required but missing.") -> None:
         """Answer every submission for this SKU with ``INVALID``, until :meth:`relent`."""
@@ -238,6 +244,7 @@ class Account:
         while listing.coming and listing.coming[0][0] <= now:
             _, units = listing.coming.pop(0)
             listing.stock[MERCHANT] = units
+            self._tell_stock(listing)
         return listing
 
     def clear(self) -> None:
@@ -259,6 +266,15 @@ class Account:
             listing.stock[MERCHANT] = (listing.stock[MERCHANT] or 0) - units
         else:
             listing.fulfillable -= units
+        self._tell_stock(listing)
+
+    def _tell_stock(self, listing: MockListing) -> None:
+        for tell in self.on_stock:
+            tell(listing)
+
+    def _tell_order(self, order: MockOrder) -> None:
+        for tell in self.on_order:
+            tell(order)
 
 
 def iso(moment: float) -> str:

@@ -85,12 +85,17 @@ def blueprint(sandbox: AmazonSandbox) -> Blueprint:
 
     @routes.post("/options")
     def options() -> Response:
-        """``{"visible_after_s"?, "rate_scale"?, "token_lives_s"?, "report_takes_s"?, "feed_takes_s"?}``."""
+        """How the mock behaves, by any of these names.
+
+        ``visible_after_s``, ``rate_scale`` (null: no limits), ``token_lives_s``, ``report_takes_s``, ``feed_takes_s``,
+        and ``notifications``: how many copies of each are put into the queue (0: none).
+        """
         body = _body()
         account.visible_after_s = body.get("visible_after_s", account.visible_after_s)
         sandbox.buckets.scale = body.get("rate_scale", sandbox.buckets.scale)
         sandbox.reports.takes_s = body.get("report_takes_s", sandbox.reports.takes_s)
         sandbox.feeds.takes_s = body.get("feed_takes_s", sandbox.feeds.takes_s)
+        sandbox.notifications.copies = body.get("notifications", sandbox.notifications.copies)
         sandbox.gate.lives_s = body.get("token_lives_s", sandbox.gate.lives_s)
         return answer({})
 

@@ -15,7 +15,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from channels.amazon.limits import limit_for
-from channels.amazon.sandbox import auth, control, documents, fba, feeds, listings, orders, reports
+from channels.amazon.sandbox import auth, control, documents, fba, feeds, listings, notifications, orders, reports
 from channels.amazon.sandbox.account import Account
 from channels.amazon.sandbox.buckets import Buckets
 from channels.amazon.sandbox.wire import Refused, error
@@ -74,6 +74,7 @@ class AmazonSandbox:
         self.buckets = Buckets(clock, rate_scale)
         self.documents = documents.Documents(clock)
         self.feeds = feeds.Feeds(self.account, self.documents)
+        self.notifications = notifications.Notifications(self.account)
         self.reports = reports.Reports(self.account, self.documents)
         self.faults = Faults()
         self._calls: list[Call] = []
@@ -108,6 +109,12 @@ class AmazonSandbox:
             "refresh_token": self.gate.refresh_token,
         }
 
+    def queue_settings(self, url: str) -> dict[str, str]:
+        """What the table needs beside, for the queue of notifications. They are sent from now on."""
+        self.notifications.copies = max(1, self.notifications.copies)
+        key = {"aws_access_key_id": "AKIASANDBOX", "aws_secret_access_key": "sandbox"}
+        return {"queue_url": url + notifications.QUEUE} | key
+
     def forget_calls(self) -> None:
         """Empty the logs of requests."""
         with self._lock:
@@ -118,6 +125,7 @@ class AmazonSandbox:
         """Back to an empty account without trouble; tokens stay valid, buckets are full."""
         self.feeds.clear()
         self.account.clear()
+        self.notifications.clear()
         self.faults.clear()
         self.buckets.refill()
         self.forget_calls()
@@ -133,6 +141,7 @@ class AmazonSandbox:
         app.register_blueprint(feeds.blueprint(self.account, self.feeds, self.documents))
         app.register_blueprint(reports.blueprint(self.account, self.reports, self.documents))
         app.register_blueprint(documents.blueprint(self.documents))
+        app.register_blueprint(notifications.blueprint(self.notifications))
         app.register_blueprint(control.blueprint(self))
         app.before_request(self._admit)
         app.after_request(self._finish)
@@ -162,7 +171,8 @@ class AmazonSandbox:
         return response
 
     def _is_api(self) -> bool:
-        return not request.path.startswith((control.PREFIX, auth.PATH, documents.PREFIX))
+        elsewhere = request.path.startswith((control.PREFIX, auth.PATH, documents.PREFIX))
+        return not elsewhere and request.path != "/"
 
 
 def _sent_path() -> str:

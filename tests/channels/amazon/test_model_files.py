@@ -92,6 +92,10 @@ class Model:
         """All that a value breaks of its schema. Names that the schema does not know count too."""
         schema = self._resolved(schema)
         kind = schema.get("type") or ("object" if "properties" in schema else None)
+        if isinstance(kind, list):
+            if value is None and "null" in kind:
+                return
+            (kind,) = set(kind) - {"null"}
         types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
         if kind and (not isinstance(value, types[kind]) or (kind in ("integer", "number") and isinstance(value, bool))):
             yield f"{where}: {value!r} is no {kind}"
@@ -227,6 +231,37 @@ def test_every_exchange_is_as_the_models_say(sandbox, connect, channel, exchange
         assert list(model.answer_complaints(response)) == []
         used.add(model.operation(response.request.method, urlsplit(response.request.url).path)["operationId"])
     assert used == USED
+
+
+@pytest.mark.parametrize(
+    ("act", "schema"),
+    [
+        (lambda account: account.put("A", 10), "ListingsItemMfnQuantityChange"),
+        (lambda account: account.add_order(MockOrder("1", (MockLine("2", "A", 3),), 0, 0)), "OrderChangeNotification"),
+    ],
+)
+def test_notifications_are_as_their_schemas_say(sandbox, act, schema):
+    sandbox.notifications.copies = 1
+    act(sandbox.account)
+    (message,) = sandbox.notifications.receive(10)
+    model = Model(f"schemas/{schema}")
+    assert list(model.complaints(json.loads(message["Body"]), model.document, schema)) == []
+
+
+def test_a_feed_and_its_report_are_as_their_schemas_say(sandbox, connect, write):
+    wanted = {f"SKU {number}": number for number in range(30)}
+    for sku in wanted:
+        sandbox.account.put(sku, 10)
+    sandbox.account.refuse("SKU 3")
+    write(connect(feed_from=1), wanted)
+    (feed,) = sandbox.feeds.all()
+    for document, name in [
+        (feed.document, "listings-feed-schema-v2"),
+        (feed.result, "listings-feed-processing-report-schema-v2"),
+    ]:
+        model = Model(f"schemas/{name}")
+        content = json.loads(sandbox.documents.get(document).content)
+        assert list(model.complaints(content, model.document, name)) == []
 
 
 def static_pairs() -> Iterator[Any]:

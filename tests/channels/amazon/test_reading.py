@@ -80,6 +80,11 @@ def test_a_bad_row_stops_only_itself(sandbox, channel):
     assert [problem.where for problem in page.problems] == ["A"]
 
 
+def test_a_search_that_finds_none_may_say_so_by_a_404(sandbox, channel):
+    sandbox.faults.add(Fault("answer", match="identifiers", status=404))
+    assert channel.read(["A", "B"]).levels == []
+
+
 def test_an_answer_of_html_is_not_a_reading(sandbox, channel):
     sandbox.account.put("A", 1)
     sandbox.faults.add(Fault("garbage", match=READ, times=1))
