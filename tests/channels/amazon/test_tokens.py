@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -114,3 +115,10 @@ def test_a_wrong_table_is_refused_without_showing_its_secrets(sandbox, url):
         AmazonSettings.model_validate(table)
     assert "surprise" in str(caught.value)
     assert table["client_secret"] not in str(caught.value)
+
+
+def test_threads_that_start_together_fetch_one_token(sandbox, channel):
+    sandbox.faults.add(Fault("slow", match="^POST /auth", seconds=0.1))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: list(channel.read_all()), range(8)))
+    assert sandbox.gate.given == 1
