@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import pytest
 
@@ -201,12 +201,10 @@ class Bench:
         return self._zset("open", channel)
 
     def _zset(self, kind: str, channel: str) -> dict[str, int]:
-        found: dict[str, int] = {}
+        pipeline = self.store.client.pipeline(transaction=False)
         for bucket in range(BUCKETS):
-            key = f"{bucket_prefix(bucket)}{kind}:{channel}"
-            rows = cast("list[tuple[str, float]]", self.store.client.zrange(key, 0, -1, withscores=True))
-            found.update((name, int(score)) for name, score in rows)
-        return found
+            pipeline.zrange(f"{bucket_prefix(bucket)}{kind}:{channel}", 0, -1, withscores=True)
+        return {name: int(score) for rows in pipeline.execute() for name, score in rows}
 
 
 @dataclass(frozen=True, slots=True)
