@@ -209,7 +209,8 @@ def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"there is no such key{_instead(key, model.model_fields)}"
     if error["type"] == "missing":
         field = model.model_fields.get(key)
-        meaning = f" ({field.description.strip().rstrip('.')})" if field and field.description else ""
+        words = (field.description or "").replace("``", "").strip().rstrip(".") if field else ""
+        meaning = f" ({words})" if words else ""
         return f"is missing{meaning}"
     message = error["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]

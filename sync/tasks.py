@@ -41,13 +41,13 @@ def pull(channel: str, skus: list[str] | None = None) -> None:
     """Read levels (all, or these) into the stock of record."""
     if skus is not None:
 
-        def these() -> bool:
+        def these(_: Deadline) -> bool:
             pulling.pull_some(app.context, channel, skus)
             return True
 
         _guarded("sync.pull", channel, these, alone=False)
         return
-    _guarded("sync.pull", channel, lambda: pulling.pull(app.context, channel, Deadline(TASK_S)))
+    _guarded("sync.pull", channel, lambda deadline: pulling.pull(app.context, channel, deadline))
 
 
 @app.task(name="sync.push")
@@ -55,8 +55,8 @@ def push(channel: str) -> None:
     """Bring the channel's listings to their targets."""
     context = app.context
 
-    def once() -> bool:
-        pushed = pushing.push(context, channel, Deadline(TASK_S))
+    def once(deadline: Deadline) -> bool:
+        pushed = pushing.push(context, channel, deadline)
         if pushed.counts:
             log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
         _ring_for_next_look(channel)
@@ -71,8 +71,8 @@ def push(channel: str) -> None:
 def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
 
-    def once() -> bool:
-        finished = refreshing.refresh(app.context, channel, Deadline(TASK_S))
+    def once(deadline: Deadline) -> bool:
+        finished = refreshing.refresh(app.context, channel, deadline)
         _ring_for_next_look(channel)
         return finished
 
@@ -87,7 +87,7 @@ def audit_orders(channel: str | None = None) -> None:
             if adapter.capabilities.orders:
                 bells.ring("sync.audit_orders", name)
         return
-    _guarded("sync.audit_orders", channel, lambda: auditing.audit(app.context, channel, Deadline(TASK_S)))
+    _guarded("sync.audit_orders", channel, lambda deadline: auditing.audit(app.context, channel, deadline))
 
 
 @app.task(name="sync.sweep")
@@ -115,7 +115,7 @@ def _ring_for_next_look(channel: str) -> None:
         bells.ring_after("sync.refresh", channel, (due_ms - context.store.now_ms()) / 1000)
 
 
-def _guarded(task: str, channel: str, one_round: Callable[[], bool], *, alone: bool = True) -> None:
+def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, alone: bool = True) -> None:
     """Do a task's rounds, leave a channel in trouble alone, and ring for what comes next.
 
     ``one_round`` says whether it did all there was to do; ``alone``: no other process does rounds meanwhile.
@@ -126,7 +126,11 @@ def _guarded(task: str, channel: str, one_round: Callable[[], bool], *, alone: b
     if context.breaker.closed_to(channel, context.store.now_ms()):
         return
     try:
-        more = Turn(context.store, task, channel).rounds(one_round) if alone else not one_round()
+        if alone:
+            turn = Turn(context.store, task, channel)
+            more = turn.rounds(lambda: one_round(Deadline(TASK_S, alive=turn.take)))
+        else:
+            more = not one_round(Deadline(TASK_S))
     except ChannelError as error:
         trouble = context.breaker.failed(channel, error, context.store.now_ms())
         log.log(logging.INFO if isinstance(error, Throttled) else logging.WARNING, "%s", error)

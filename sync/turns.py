@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from sync.store import PREFIX, Call, Store
 
-#: How long a turn lasts without being renewed, in seconds.
-LEASE_S = 60.0
+#: How long a turn lasts without being renewed, in seconds; its holder renews it after each batch.
+LEASE_S = 20.0
 
 
 class Turn:

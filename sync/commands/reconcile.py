@@ -19,7 +19,7 @@ from sync.progress import ChannelProgress, progress
 LOOK_S = 0.2
 
 #: Seconds without any progress after which a watcher asks whether a worker is there at all.
-SILENCE_S = 5.0
+SILENCE_S = 10.0
 
 
 @click.command(cls=CeleryCommand)
@@ -86,7 +86,7 @@ def watch_progress(app: SyncApp, names: Sequence[str], asked_ms: int, timeout_s:
             if found != seen:
                 seen, moved_at = found, time.monotonic()
             elif time.monotonic() - moved_at > SILENCE_S:
-                if not app.control.inspect(timeout=2).ping():
+                if not app.control.inspect(timeout=5).ping():
                     raise click.ClickException("no worker answers; start one: celery -A sync worker")
                 moved_at = time.monotonic()
             time.sleep(LOOK_S)

@@ -1,0 +1,107 @@
+"""The whole thing as a user runs it: real processes, real HTTP, a folder with a settings file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.amazon.sandbox import AmazonSandbox
+from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
+from sync import embedded
+from sync.commands.sandbox import settings_table
+
+CELERY = [sys.executable, "-m", "celery", "-A", "sync"]
+
+
+@dataclass(slots=True)
+class Shop:
+    """A merchant's folder, with a sandbox store and a mock Amazon behind its settings."""
+
+    folder: Path
+    store: BigCommerceSandbox
+    amazon: AmazonSandbox
+    settings: str
+
+    def configure(self, text: str) -> None:
+        """Write the settings file."""
+        (self.folder / "sync.toml").write_text(text, "utf-8")
+
+    def run(self, *words: str, timeout_s: float = 60, env: dict[str, str] | None = None) -> Ran:
+        """Run one command to its end."""
+        done = subprocess.run(
+            [*CELERY, *words],
+            cwd=self.folder,
+            env=environment() | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def worker(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker in its own process while the block runs; its log is ``worker.log`` in the folder."""
+        with (self.folder / "worker.log").open("ab") as log:
+            command = [*CELERY, "worker", "-l", "INFO", "--without-gossip", "--without-mingle", *words]
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+            )
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                    raise
+
+    def stock(self) -> dict[str, Any]:
+        """The rows of ``stock --json``, by SKU."""
+        ran = self.run("stock", "--json")
+        assert ran.code == 0, ran.err
+        return {row["sku"]: row for row in json.loads(ran.out)}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, without settings of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SYNC_")}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop whose store and Amazon sell nothing yet."""
+    store, amazon = BigCommerceSandbox(Store(quota=None)), AmazonSandbox(rate_scale=None)
+    with store.serve() as store_url, amazon.serve() as amazon_url:
+        tables = [
+            settings_table("store", store.settings(store_url)) + "settle_s = 0.2\n",
+            settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 0.2\n",
+        ]
+        shop = Shop(tmp_path, store, amazon, "\n".join(tables))
+        shop.configure(shop.settings)
+        try:
+            yield shop
+        finally:
+            embedded.stop(tmp_path / "var")

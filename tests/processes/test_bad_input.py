@@ -1,0 +1,97 @@
+"""What a person did wrong, or what is wrong outside: one clear line, a non-zero exit, and no change of stock."""
+
+from __future__ import annotations
+
+import pytest
+
+from channels.sandbox import Fault
+from tests.processes.conftest import Shop
+
+
+def assert_one_line(err: str, *words: str) -> None:
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert len(lines) == 1, err
+    for word in words:
+        assert word in lines[0], err
+
+
+def test_a_wrong_token_says_what_to_check(shop: Shop) -> None:
+    shop.store.store.add("MUG", 10)
+    shop.configure(shop.settings.replace(f'access_token = "{shop.store.store.token}"', 'access_token = "wrong-one"'))
+    with shop.worker():
+        ran = shop.run("reconcile", "--channel", "store", "--watch", "--timeout", "30")
+    assert ran.code == 1
+    assert_one_line(ran.err, "store", "401", "access_token")
+    assert "wrong-one" not in ran.out + ran.err + (shop.folder / "worker.log").read_text()
+    assert shop.stock() == {}
+
+
+def test_a_store_that_does_not_answer_is_named(shop: Shop) -> None:
+    shop.store.store.add("MUG", 10)
+    shop.amazon.account.put("MUG", 10)
+    with shop.worker():
+        assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
+        before = shop.stock()
+        shop.store.faults.add(Fault("hang up"))
+        ran = shop.run("reconcile", "--channel", "store", "--watch", "--timeout", "30")
+    assert ran.code == 1
+    assert_one_line(ran.err, "store", "connection")
+    assert shop.stock() == before
+
+
+def test_a_malformed_till_file_is_set_aside_and_changes_nothing(shop: Shop) -> None:
+    (shop.folder / "pos").mkdir()
+    shop.store.store.add("MUG", 10)
+    shop.configure(shop.settings + '\n[channels.till]\ntype = "pos_csv"\npath = "pos"\nquiet_s = 0\n')
+    with shop.worker():
+        assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
+        before = shop.stock()
+        (shop.folder / "pos" / "stock.csv").write_text('sku,quantity\n"MUG,3\n', "utf-8")
+        assert shop.run("reconcile", "--channel", "till", "--watch", "--timeout", "30").code == 0
+        assert shop.stock() == before
+    assert list((shop.folder / "pos" / "failed").rglob("*stock.csv"))
+    assert "stock.csv" in (shop.folder / "worker.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("store_hash", "store_hsah"), ("channels.store.store_hash: is missing",)),
+        (('type = "amazon"', 'type = "amzon"'), ("channels.amazon.type", "'amazon'")),
+        (("settle_s = 0.2", 'settle_s = "soon"'), ("channels.store.settle_s", "number")),
+        (("[channels.store]", "[channels.store"), ("sync.toml",)),
+    ],
+)
+@pytest.mark.parametrize("command", [("stock",), ("worker",), ("call", "sync.reconcile")])
+def test_a_typo_in_the_settings_names_file_and_key(
+    shop: Shop, change: tuple[str, str], words: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    shop.configure(shop.settings.replace(*change, 1))
+    ran = shop.run(*command)
+    assert ran.code != 0
+    assert "Traceback" not in ran.err
+    for word in (str(shop.folder / "sync.toml"), *words):
+        assert word in ran.err
+    for secret in (shop.store.store.token, shop.amazon.gate.refresh_token):
+        assert secret not in ran.out + ran.err
+
+
+def test_no_worker_is_said_instead_of_waiting_for_ever(shop: Shop) -> None:
+    shop.store.store.add("MUG", 10)
+    ran = shop.run("reconcile", "--watch", "--timeout", "30")
+    assert ran.code == 1
+    assert_one_line(ran.err, "no worker answers", "celery -A sync worker")
+
+
+def test_a_store_of_record_that_is_not_there_is_said(shop: Shop) -> None:
+    ran = shop.run("stock", env={"SYNC_REDIS_URL": "redis://127.0.0.1:1"})
+    assert ran.code == 1
+    assert_one_line(ran.err, "the store does not answer", "redis_url")
+
+
+def test_an_unknown_channel_or_sku_is_said(shop: Shop) -> None:
+    assert_one_line(shop.run("reconcile", "--channel", "shop").err, "there is no channel 'shop'", "store, amazon")
+    ran = shop.run("history", "NOPE")
+    assert ran.code == 1
+    assert_one_line(ran.err, "NOPE is not known on any channel")
