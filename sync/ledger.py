@@ -35,11 +35,16 @@ class Merged:
     """What became of the rows of a reading."""
 
     rows: int = 0
-    #: How many rows were ``counted``, ``opened``, ``moved``, ``settled``, ``skipped``, ``quarantined``, ``uncounted``.
+    #: How many rows were ``counted``, ``opened``, ``moved``, ``settled``, ``quarantined``, ``uncounted``, ``skipped``
+    #: (not believed, to be read again) or ``agreed`` (too near a write to be merged, but the same).
     counts: Counter[str] = field(default_factory=Counter)
+    #: Folded SKUs whose level is now known as this reading showed it; of the last reading only, where several
+    #: were added up.
+    valid: set[str] = field(default_factory=set)
 
     def add(self, other: Merged) -> None:
         """Add the figures of another reading."""
+        self.valid = other.valid
         self.rows += other.rows
         self.counts += other.counts
 
@@ -110,11 +115,15 @@ class Ledger:
         rows: dict[int, list[str | int]] = {}
         for sku, ref, units in levels:
             folded = fold(sku)
+            merged.valid.add(folded)
             rows.setdefault(bucket_of(folded), []).extend((folded, sku.strip(), ref, units))
             merged.rows += 1
         calls = [Call([bucket_prefix(bucket)], [*head, *flat]) for bucket, flat in rows.items()]
-        for answer in self.store.run("merge", calls):
+        for flat, answer in zip(rows.values(), self.store.run("merge", calls), strict=True):
             merged.counts.update(answer[1::3])
+            for index, what in zip(answer[::3], answer[1::3], strict=True):
+                if what in ("skipped", "quarantined"):
+                    merged.valid.discard(str(flat[4 * index]))
         return merged
 
     def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:

@@ -181,12 +181,14 @@ def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> M
     """Read single listings and merge them; marks that this answers are taken back."""
     channel = context.channel(name)
     size = channel.capabilities.read_batch
-    merged = Merged()
+    merged, valid = Merged(), set[str]()
     for start in range(0, len(refs) if size else 0, size or 1):
         chunk = refs[start : start + size]
         for read in timed(context, iter_once(channel, chunk)):
             merged.add(merge_page(context, channel, read, cause))
+            valid |= merged.valid
             context.worklist.unmark(name, chunk, read.window.began_ms)
+    merged.valid = valid
     return merged
 
 

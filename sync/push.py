@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from channels import Channel, Outcome, Result, Write
@@ -103,13 +103,16 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
 def _push_batch(context: Context, channel: Channel, records: Sequence[Record], pushed: Pushed) -> set[str]:
     """Guard, claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
     guard_ms = context.store.now_ms()
+    certain = {record.folded for record in records}
     if channel.capabilities.read_batch:
-        read_refs(context, channel.name, [record.listings[channel.name].ref for record in records], "before a write")
+        refs = [record.listings[channel.name].ref for record in records]
+        certain &= read_refs(context, channel.name, refs, "before a write").valid
     token = context.writes.new_token()
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
         Intent(record.folded, record.revision, wanted) for record in fresh if (wanted := target(record)) is not None
     ]
+    intents = _drop_uncertain(context, channel.name, intents, certain, pushed)
     until = time.monotonic() + context.writes.lease_s - ANSWER_S
     claims = context.writes.claim(
         channel.name,
@@ -129,6 +132,21 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
     if writes:
         _send(context, channel, token, list(claimed), writes, until, pushed)
     return {claim.folded for claim in claims if claim.what == "moved"}
+
+
+def _drop_uncertain(
+    context: Context, name: str, intents: Sequence[Intent], certain: Set[str], pushed: Pushed
+) -> list[Intent]:
+    """Leave alone what the reading just before the write did not show, or showed otherwise without being believed.
+
+    A write would go over whatever happened since the reading before. These listings stay dirty, unless they are
+    held, and are looked at again.
+    """
+    uncertain = [intent for intent in intents if intent.folded not in certain]
+    if uncertain:
+        context.writes.rest(name, uncertain, context.store.now_ms())
+        pushed.counts["uncertain"] += len(uncertain)
+    return [intent for intent in intents if intent.folded in certain]
 
 
 def _send(
