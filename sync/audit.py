@@ -104,10 +104,12 @@ def _findings(
             beside = sum(units for at, units in lines if write - margin_ms <= at <= landed + margin_ms)
             findings.append(Finding(edges.folded, "close", edges.due, units, beside))
             continue
-        start_ms, booked, _, phase, *_ = (int(part) for part in edges.edge.split(" "))
+        start_ms, booked, _, phase, _, landed_ms, assumed = (int(part) for part in edges.edge.split(" "))
         if phase == 0:
             findings.append(Finding(edges.folded, "quiet", edges.edge, start_ms))
-        elif booked == 0 and not edges.open_write and not any(at > start_ms - margin_ms for at, _ in lines):
+        elif landed_ms > until_ms:
+            continue
+        elif booked == assumed == 0 and not edges.open_write and not any(at > start_ms - margin_ms for at, _ in lines):
             findings.append(Finding(edges.folded, "quiet", edges.edge, until_ms))
         else:
             unclear.append(edges)

@@ -26,6 +26,7 @@ local function close(key, folded, seen, sold, beside)
   if redis.call('HGET', key, channel .. ':due') ~= seen then return 'late', 0 end
   local d, clean, assumed = string.match(seen, '^%d+ (%-?%d+) (%d) %d+ %d+ %d+ (%d+)$')
   local missed = math.min(math.max(-sold - tonumber(d), -beside), tonumber(assumed))
+  if beside == 0 then missed = tonumber(assumed) end  -- nothing was sold there, so all that was assumed is refuted
   redis.call('HDEL', key, channel .. ':due')
   rest(key, folded)
   if missed == 0 then return 'clean', 0 end

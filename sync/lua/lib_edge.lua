@@ -63,8 +63,8 @@ function edge.reading(key, folded, began, ended, previous, units, landed, assume
     e.base, e.phase, e.a = ended, 2, e.a + assumed
     if landed then e.w1 = math.max(e.w1, landed) end
     edge.put(key, e)
-    redis.call('ZADD', audits, ended + lag + 2 * margin, folded)
-  elseif began >= e.base + lag + 2 * margin then  -- the window closes; an earlier one that still waits is joined
+    redis.call('ZADD', audits, math.max(ended + lag + margin, e.w1) + margin, folded)
+  elseif began >= math.max(e.base + lag + margin, e.w1) + margin then  -- the window closes; an earlier one that still waits is joined
     local t1 = math.floor((e.base + began - lag) / 2)
     local due = redis.call('HGET', key, channel .. ':due')
     local t, d, clean, w, w1, a = string.match(due or '', '^(%d+) (%-?%d+) (%d) %d+ (%d+) (%d+) (%d+)$')

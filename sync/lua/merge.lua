@@ -92,7 +92,7 @@ local function merge(index, folded, shown, ref, level)
     dirty_here(key, folded)
   end
 
-  local units, reason, assumed = level - confirmed, why, 0
+  local units, reason, assumed, landed = level - confirmed, why, 0, wrote_at
   if write then
     local phase, target, base, claimed_at, ended_at, due =
       string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ (%d+) (%d+) (%d+)$')
@@ -110,18 +110,19 @@ local function merge(index, folded, shown, ref, level)
       return tell(index, 'skipped')
     end
     units, reason, assumed = story(level, target, base, phase == 'accepted' and applied_if_accepted)
+    -- sales alone may have brought the level to the target, and the write be still on its way
+    landed = applied_if_accepted and ended or math.max(ended, visible_by)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
     dirty_here(key, folded)
     tell(index, 'settled')
   elseif wrote_at and began <= wrote_at + settle_ms then  -- rule 3
     look_again(ref, wrote_at + settle_ms + 1)  -- even if they agree: a hint may have asked for this reading
-    return tell(index, 'skipped')
+    return tell(index, level == confirmed and 'agreed' or 'skipped')
   end
   if wrote_at then redis.call('HDEL', key, F.wrote) end
 
   if audited then
-    local landed = write and ended or wrote_at
     edge.reading(key, folded, began, ended, read_at, units, landed, assumed, settle_ms, margin_ms)
   end
   if level ~= confirmed then redis.call('HSET', key, F.level, level) end
