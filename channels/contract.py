@@ -19,6 +19,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from channels.services import Quota, Services
+from channels.webhooks import Ensured, Event
 
 #: The most units that a level may state; BigCommerce's own limit (a signed 32-bit integer).
 MAX_UNITS = 2_147_483_647
@@ -142,6 +143,10 @@ class Capabilities:
     orders: bool = False
     #: How far the time of an order may be from the same moment by the store's clock, its coarseness included.
     order_margin_s: float = 2.0
+    #: Whether webhooks of this channel can be received and verified.
+    webhooks: bool = False
+    #: Whether they are registered by us, so that :meth:`Channel.ensure_hooks` has something to see to.
+    hooks: bool = False
 
 
 class ChannelSettings(BaseModel):
@@ -220,6 +225,28 @@ class Channel(ABC):
         Only for a channel whose ``capabilities.orders`` is true.
         """
         raise NotImplementedError(f"{type(self).__name__} knows no orders")
+
+    def receive(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Event:
+        """Verify one webhook request and say what to look at because of it. Makes no call.
+
+        Only for a channel whose ``capabilities.webhooks`` is true. ``body``: exactly as it came; ``now``: unix seconds.
+
+        Raises:
+            channels.webhooks.BadEvent: it is refused, and says why.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows no webhooks")
+
+    def understand(self, body: bytes) -> Event:
+        """What the body of an event asks to look at that came on a way which needs no proof of its own.
+
+        Raises:
+            channels.webhooks.BadEvent: it is none of this channel's.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows no webhooks")
+
+    def ensure_hooks(self) -> Ensured:
+        """Register, repair and re-arm our hooks at the channel, and delete those of ours that are stale."""
+        raise NotImplementedError(f"{type(self).__name__} registers no webhooks")
 
     def close(self) -> None:  # noqa: B027 - most adapters have nothing to close
         """Let go of connections."""

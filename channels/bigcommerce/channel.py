@@ -10,13 +10,14 @@ from typing import ClassVar
 
 from channels.bigcommerce.catalog import CatalogStock
 from channels.bigcommerce.client import BigCommerceClient
-from channels.bigcommerce.hooks import Ensured, ensure
+from channels.bigcommerce.hooks import ensure
 from channels.bigcommerce.inventory import InventoryStock
 from channels.bigcommerce.models import Ref, level_of
 from channels.bigcommerce.orders import Orders
 from channels.bigcommerce.settings import BigCommerceSettings
-from channels.bigcommerce.webhooks import Event, receive
+from channels.bigcommerce.webhooks import parse, receive
 from channels.contract import MAX_UNITS, Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
+from channels.webhooks import Ensured, Event
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class BigCommerceChannel(Channel):
             # level than the one sent may be of a sale, or of a write that was laid over by another
             accepted_is_applied=self.settings.write != "catalog",
             orders=True,
+            webhooks=self.settings.client_secret is not None,
+            hooks=self.settings.webhook_url is not None,
         )
 
     def read_all(self, cursor: str | None = None) -> Iterator[Page]:
@@ -76,15 +79,15 @@ class BigCommerceChannel(Channel):
         return Orders(self.client).sales(since)
 
     def receive(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Event:
-        """Verify one webhook request and say what to look at because of it. ``now``: unix seconds.
-
-        Raises:
-            channels.bigcommerce.webhooks.BadEvent: it is refused.
-        """
+        """See :meth:`Channel.receive`."""
         return receive(self.settings, headers, body, now=now)
 
+    def understand(self, body: bytes) -> Event:
+        """See :meth:`Channel.understand`."""
+        return parse(self.settings, body)
+
     def ensure_hooks(self) -> Ensured:
-        """Register, repair and re-arm our hooks at the store, and delete those of ours that are stale."""
+        """See :meth:`Channel.ensure_hooks`. Without a ``webhook_url`` ours are taken away."""
         return ensure(self.client, self.name, self.settings)
 
     def close(self) -> None:

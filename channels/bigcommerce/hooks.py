@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from channels.bigcommerce.models import Id, Page, Payload
 from channels.bigcommerce.settings import BigCommerceSettings
 from channels.bigcommerce.webhooks import SECRET_HEADER, secret_header
 from channels.errors import Rejected
+from channels.webhooks import Ensured
 
 PATH = "/v3/hooks"
 
@@ -76,19 +76,6 @@ class Plan(NamedTuple):
     #: Hooks to be put right, and what is wrong with them.
     repair: Sequence[tuple[Hook, Wanted, str]]
     delete: Sequence[Hook]
-
-
-@dataclass(slots=True)
-class Ensured:
-    """What was done to our hooks."""
-
-    created: list[str] = field(default_factory=list)
-    repaired: list[str] = field(default_factory=list)
-    #: Scopes whose hook was found inactive: events were missed, and only a full reading makes them good.
-    rearmed: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
-    #: What the store refused, in its own words.
-    problems: list[str] = field(default_factory=list)
 
 
 def wanted_hooks(name: str, settings: BigCommerceSettings) -> list[Wanted]:

@@ -13,71 +13,25 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
 
 from channels.bigcommerce.models import Id, Payload, Ref
 from channels.bigcommerce.settings import BigCommerceSettings
+from channels.webhooks import BODY_LIMIT, BadEvent, Event, Refusal
 
 #: How far the timestamp of a signed event may be from our clock, in seconds, to either side.
 TOLERANCE_S = 300
 
-#: The most bytes that an event has any reason to be; BigCommerce's are some hundred.
-BODY_LIMIT = 64 * 1024
-
 #: The header that every hook of ours carries, and that BigCommerce sends back with each event.
 SECRET_HEADER = "X-Inventory-Sync-Secret"  # noqa: S105 - a name, not a secret
 
+#: The headers of Standard Webhooks: a message's id, when it was sent, and its signatures.
+ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
+
 #: The header of ``webhook_auth = "body"``: hex HMAC-SHA256 of the raw body.
 BODY_HEADER = "X-BC-Webhook-Signature"
-
-
-class Refusal(StrEnum):
-    """Why an event is not taken."""
-
-    #: It carries no proof at all.
-    UNSIGNED = "unsigned"
-    #: Its proof is wrong.
-    FORGED = "forged"
-    #: It is signed rightly, and at another time than now.
-    STALE = "stale"
-    #: It is larger than any event.
-    OVERSIZED = "oversized"
-    #: It is not JSON, or not the JSON of an event.
-    MALFORMED = "malformed"
-    #: It is about another store.
-    FOREIGN = "foreign"
-
-
-class Event(NamedTuple):
-    """What an event asks to look at."""
-
-    scope: str
-    #: What names this event and its repetitions.
-    key: str
-    #: When it happened, in unix seconds by the store's clock.
-    created_at: int
-    #: Listings to be read again; ``p<id>`` asks for everything that the product has.
-    refs: tuple[str, ...] = ()
-    #: Orders that changed.
-    orders: tuple[str, ...] = ()
-    #: Whether stock changed somewhere that the event does not name: only a full reading can tell.
-    whole: bool = False
-    #: Whether the scope is one that this adapter understands.
-    known: bool = True
-    #: The level that the event claims, where it claims one. Documented as a difference and shown as a level, so it
-    #: may serve to recognise the echo of a write, and never as a level.
-    claimed: int | None = None
-
-
-class BadEvent(Exception):
-    """The body is no event of this store."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
 
 
 def receive(settings: BigCommerceSettings, headers: Mapping[str, str], body: bytes, *, now: float) -> Event:
@@ -91,7 +45,10 @@ def receive(settings: BigCommerceSettings, headers: Mapping[str, str], body: byt
     refusal = verify(settings, headers, body, now=now)
     if refusal is not None:
         raise BadEvent(refusal)
-    return parse(settings, body)
+    event = parse(settings, body)
+    # The id of Standard Webhooks is signed with the rest; without that anybody could give any.
+    message = next((value for name, value in headers.items() if name.lower() == ID_HEADER), "")
+    return event._replace(message=message) if settings.webhook_auth == "standard" else event
 
 
 # Is it from our store?
@@ -134,7 +91,7 @@ def _by_body(secrets: list[SecretStr], headers: Mapping[str, str], body: bytes) 
 
 def _by_standard(secrets: list[SecretStr], headers: Mapping[str, str], body: bytes, now: float) -> Refusal | None:
     """Standard Webhooks: base64 HMAC-SHA256 of ``id.timestamp.body``; the raw client secret is the key."""
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    names = (ID_HEADER, TIME_HEADER, SIGNATURE_HEADER)
     message_id, timestamp, signatures = (headers.get(name, "") for name in names)
     if not (message_id and timestamp and signatures):
         return Refusal.UNSIGNED
@@ -246,7 +203,7 @@ def parse(settings: BigCommerceSettings, body: bytes) -> Event:
         refs = _refs(data)
         return hint._replace(refs=refs, whole=not refs, claimed=_claimed(data))
     if _LISTING.fullmatch(event.scope):
-        return hint._replace(refs=_refs(data))
+        return hint._replace(refs=_refs(data), gone=event.scope.endswith("/deleted"))
     if _ORDER.fullmatch(event.scope):
         is_order = isinstance(data.id, (int, str)) and not isinstance(data.id, bool)
         return hint._replace(orders=(str(data.id),) if is_order else ())
