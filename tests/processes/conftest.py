@@ -97,7 +97,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     with store.serve() as store_url, amazon.serve() as amazon_url:
         tables = [
             settings_table("store", store.settings(store_url)) + "settle_s = 0.2\n",
-            settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 0.2\n",
+            settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 0.2\nvisible_within_s = 3\n",
         ]
         shop = Shop(tmp_path, store, amazon, "\n".join(tables))
         shop.configure(shop.settings)
