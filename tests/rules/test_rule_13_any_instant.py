@@ -74,9 +74,13 @@ class Story:
     writings: list[Writing] = field(default_factory=list)
     newest: dict[str, int] = field(default_factory=dict)
     past: list[Movement] = field(default_factory=list)
+    #: What on hand must be in the end, if nothing was left to guess.
+    pool: int = 50
+    clear: bool = True
 
     def change(self, channel: str, units: int) -> None:
         self.truth[channel] += units
+        self.pool += units
 
     def wait(self, seconds: float) -> None:
         self.bench.later(seconds)
@@ -100,6 +104,7 @@ class Story:
     def claim(self, channel: str) -> None:
         held = self.bench.claim(channel)
         if held.what == "claimed":
+            self.clear &= channel == "store"
             self.writings.append(Writing(held, self.bench.clock.ms + 5000))
 
     def apply(self, which: int) -> None:
@@ -112,6 +117,7 @@ class Story:
         assert write.token == writing.held.token, "two writes are in flight"
         assert write.revision >= self.newest.get(channel, 0), "an older revision overwrites a newer one"
         self.newest[channel] = write.revision
+        self.pool -= self.truth[channel] - writing.held.claim.base  # what this write swallows only orders tell
         self.truth[channel] = writing.held.claim.target
         writing.applied = True
 
@@ -121,6 +127,7 @@ class Story:
             return
         writing.ended = True
         held = writing.held
+        self.clear &= not lost
         if not writing.applied:
             result = Result.UNKNOWN if lost else Result.DEFERRED
         elif lost:
@@ -161,6 +168,8 @@ class Story:
         for channel in CHANNELS:
             assert self.bench.level(channel) == self.truth[channel]
             assert self.bench.open(channel) == {}
+        if self.clear and all(writing.ended for writing in self.writings):
+            assert self.bench.on_hand() == self.pool, "a unit was lost or invented"
 
 
 CHANNEL = st.sampled_from(list(CHANNELS))
@@ -184,6 +193,8 @@ def test_in_whatever_order_things_meet_the_record_its_invariants_hold(
     store.client.flushall()
     story = Story(Bench(store))
     story.bench.counted(50)
+    for name, *arguments in (("change", "till", -3), ("begin", "till"), ("merge", -1)):
+        getattr(story, name)(*arguments)
     for name, *arguments in steps:
         getattr(story, name)(*arguments)
         story.holds()

@@ -59,11 +59,17 @@ def secret_file(name: str, text: str) -> None:
 # --- where a value comes from
 
 
-def test_without_a_file_everything_has_its_default() -> None:
-    settings = load_settings()
+def test_what_the_file_does_not_say_has_its_default() -> None:
+    settings = load()
 
-    assert settings.data_dir == Path.cwd() / "var"
-    assert (settings.authority, dict(settings.channel_settings)) == ("", {})
+    assert (settings.data_dir, settings.schedule, settings.log_format) == (Path.cwd() / "var", None, "text")
+    assert settings.redis_url is settings.broker_url is settings.sentry_dsn is None
+
+
+def test_without_a_channel_there_is_nothing_to_do() -> None:
+    with pytest.raises(SettingsError, match=r"sync\.toml: there is no such file; .*\[channels.store\]"):
+        load_settings()
+    assert "[channels.store]" in refused("")
 
 
 def test_the_environment_goes_before_a_secret_file_and_that_before_the_settings_file(
@@ -110,7 +116,9 @@ def test_numbers_and_whole_channels_can_be_set_by_the_environment(monkeypatch: p
 def test_paths_are_relative_to_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "shop.toml").write_text('data_dir = "data"\nschedule = "beat.toml"\n')
+    (elsewhere / "shop.toml").write_text(
+        'data_dir = "data"\nschedule = "beat.toml"\n[channels.t]\ntype = "pos_csv"\npath = "t"\n'
+    )
     monkeypatch.setenv("SYNC_CONFIG", str(elsewhere / "shop.toml"))
 
     settings = load_settings()
