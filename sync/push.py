@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from channels import Channel, Outcome, Result, Write
+from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
 from sync.context import Context
 from sync.deadline import Deadline
@@ -27,11 +28,18 @@ log = logging.getLogger(__name__)
 #: How many dirty listings are looked at together, so that the most urgent of them go first.
 LOOKAHEAD = 2000
 
+#: So many lost answers in a row, the last ones to writes of this row alone, park it: trouble of its own.
+MOST_DOUBTS = 10
+
 #: Seconds until writes that the channel has put off are tried again.
 PUT_OFF_S = 1.0
 
 #: Seconds of the lease that are kept for the answer to the last request of a write.
 ANSWER_S = 30.0
+
+#: Seconds that most writes take. The webhooks that tell of our own writes are looked at after that and the settle
+#: time; a write that takes longer costs one reading more.
+WRITE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -61,12 +69,11 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
             return pushed
         tried.update(dirty)
         wrong = _drop_right(context, name, context.ledger.records(dirty), pushed)
-        size = channel.capabilities.write_batch
-        for start in range(0, len(wrong), size):
+        for batch in batches(wrong, name, channel.capabilities):
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return pushed
-            moved = _push_batch(context, channel, wrong[start : start + size], pushed)
+            moved = _push_batch(context, channel, batch, pushed)
             tried.difference_update(moved)
     pushed.finished = False
     return pushed
@@ -77,6 +84,27 @@ def urgency(level: int, wanted: int) -> int:
     if wanted == 0:
         return 0
     return 1 if wanted < level else 2
+
+
+def batches(wrong: Sequence[Record], name: str, capabilities: Capabilities) -> Iterator[list[Record]]:
+    """Listings to be written, in parts that one call of the channel takes.
+
+    A row that spoils its batch's answer is found by halving (rule 11): listings whose last answers were lost go
+    after the others, in batches half as large for each time.
+    """
+    whole = [record for record in wrong if not record.listings[name].doubts]
+    bulk = 0 < capabilities.bulk_from <= len(whole)
+    yield from _parts(whole, capabilities.bulk_batch if bulk else capabilities.write_batch)
+    doubted = sorted(
+        (record for record in wrong if record.listings[name].doubts), key=lambda r: r.listings[name].doubts
+    )
+    for doubts, group in groupby(doubted, key=lambda record: record.listings[name].doubts):
+        yield from _parts(list(group), max(1, capabilities.write_batch >> doubts))
+
+
+def _parts(records: Sequence[Record], size: int) -> Iterator[list[Record]]:
+    for start in range(0, len(records), size):
+        yield list(records[start : start + size])
 
 
 def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: Pushed) -> list[Record]:
@@ -129,8 +157,12 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
         for record in fresh
         if (claim := claimed.get(record.folded))
     ]
-    if writes:
-        _send(context, channel, token, list(claimed), writes, until, pushed)
+    doubts = records[0].listings[channel.name].doubts
+    if writes and len(writes) == 1 and doubts >= MOST_DOUBTS:
+        words = f"the answers to {doubts} writes in a row were lost; retry it once the channel takes it again"
+        _settle(context, channel, token, list(claimed), writes, [Outcome("", Result.REFUSED, reason=words)], pushed)
+    elif writes:
+        _send(context, channel, token, list(claimed), writes, until, pushed, doubts)
     return {claim.folded for claim in claims if claim.what == "moved"}
 
 
@@ -157,14 +189,18 @@ def _send(
     writes: Sequence[Write],
     until: float,
     pushed: Pushed,
+    doubts: int,
 ) -> None:
+    if channel.capabilities.webhooks:
+        until_ms = context.store.now_ms() + round((channel.capabilities.settle_s + WRITE_S) * 1000)
+        context.worklist.hush(channel.name, [write.ref for write in writes], until_ms)
     try:
         outcomes = channel.write(writes, until=until)
     except ChannelError as error:  # by the contract nothing was applied
         deferred = [Outcome(write.ref, Result.DEFERRED, reason=error.reason) for write in writes]
         _settle(context, channel, token, skus, writes, deferred, pushed)
         raise
-    _settle(context, channel, token, skus, writes, outcomes, pushed)
+    _settle(context, channel, token, skus, writes, outcomes, pushed, doubts)
 
 
 def _settle(
@@ -175,6 +211,7 @@ def _settle(
     writes: Sequence[Write],
     outcomes: Sequence[Outcome],
     pushed: Pushed,
+    doubts: int = 0,
 ) -> None:
     settlements = [
         Settlement(sku, _certain(write, outcome), outcome.reason)
@@ -187,7 +224,7 @@ def _settle(
     results, words = {settlement.result for settlement in settlements}, settlements[0].words
     if results == {Result.DEFERRED}:
         pushed.trouble = Throttled(channel.name, "write", words, retry_after_s=PUT_OFF_S)
-    elif results <= {Result.UNKNOWN, Result.DEFERRED}:
+    elif results <= {Result.UNKNOWN, Result.DEFERRED} and not (len(writes) == 1 and doubts):
         pushed.trouble = Unanswered(channel.name, "write", words)
     for settlement in settlements:
         if settlement.result in (Result.REFUSED, Result.UNKNOWN):

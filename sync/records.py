@@ -13,6 +13,8 @@ A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
     ``accepted`` or ``unknown``.
 ``<channel>:wrote``
     When the last confirmed write ended (ms), until a reading has been taken after it.
+``<channel>:doubts``
+    How many writes in a row had their answers lost.
 ``<channel>:hold``
     Why nothing is written: ``parked|revision|words``, ``quarantined|when|ref of its twin`` or ``missing|when|``.
 """
@@ -74,6 +76,7 @@ class Listing:
     read_ms: int
     write: OpenWrite | None
     hold: Hold | None
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:
         read_ms=int(fields[f"{channel}:read"]),
         write=_parse_write(write) if write else None,
         hold=_parse_hold(hold) if hold else None,
+        doubts=int(fields.get(f"{channel}:doubts", 0)),
     )
 
 

@@ -23,6 +23,14 @@ class Waiting(NamedTuple):
     audits: int
 
 
+class Crowd(NamedTuple):
+    """The marks of a channel that are due now."""
+
+    size: int
+    #: When the newest of them fell due, in milliseconds; 0 where there is none.
+    newest_ms: int
+
+
 class Worklist:
     """The marks on one store."""
 
@@ -64,21 +72,38 @@ class Worklist:
         calls = [Call([_key(bucket, "marks", channel)], [began_ms, *refs]) for bucket in range(BUCKETS)]
         self.store.run("unmark", calls)
 
+    def hush(self, channel: str, refs: Iterable[str], until_ms: int) -> None:
+        """Have hints about these listings wait: they are about to be written, and no reading before then counts."""
+        now_ms = self.store.now_ms()
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket, mine in _by_bucket(refs).items():
+            key = _key(bucket, "quiet", channel)
+            pipeline.zremrangebyscore(key, "-inf", now_ms)
+            pipeline.zadd(key, dict.fromkeys(mine, until_ms), gt=True)
+        pipeline.execute()
+
+    def crowd(self, channel: str, now_ms: int) -> Crowd:
+        """The marks that are due."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            key = _key(bucket, "marks", channel)
+            pipeline.zcount(key, "-inf", now_ms)
+            pipeline.zrange(key, now_ms, "-inf", desc=True, byscore=True, offset=0, num=1, withscores=True)
+        found = pipeline.execute()
+        newest = max((round(due) for rows in found[1::2] for _, due in rows), default=0)
+        return Crowd(sum(found[::2]), newest)
+
     def look_later(self, channel: str, folded: Iterable[str], due_ms: int) -> None:
         """Look at these open writes again, not before ``due_ms``."""
         self._put_off("open", channel, folded, due_ms)
 
     def waiting(self, channel: str, now_ms: int) -> Waiting:
         """How much waits on a channel."""
-        pipeline = self.store.client.pipeline(transaction=False)
-        for bucket in range(BUCKETS):
-            for kind in ("dirty", "marks", "open", "audits"):
-                pipeline.zcard(_key(bucket, kind, channel))
-            for kind in ("marks", "open"):
-                pipeline.zcount(_key(bucket, kind, channel), "-inf", now_ms)
-        counts = pipeline.execute()
-        dirty, marks, open_, audits, due_marks, due_writes = (sum(counts[place::6]) for place in range(6))
-        return Waiting(dirty, marks, open_, due_marks + due_writes, audits)
+        calls = [Call([bucket_prefix(bucket)], [channel, now_ms]) for bucket in range(BUCKETS)]
+        dirty, marks, open_, audits, due = (
+            sum(counts) for counts in zip(*self.store.run("waiting", calls), strict=True)
+        )
+        return Waiting(dirty, marks, open_, due, audits)
 
     def next_look_ms(self, channel: str) -> int | None:
         """When the next mark or open write is due; ``None`` when there is none."""
@@ -110,6 +135,13 @@ class Worklist:
         for bucket in range(BUCKETS):
             ask(pipeline, _key(bucket, kind, channel))  # type: ignore[operator]
         return cast("list[list[tuple[str, float]]]", pipeline.execute())
+
+
+def _by_bucket(refs: Iterable[str]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for ref in refs:
+        found.setdefault(bucket_of(ref), []).append(ref)
+    return found
 
 
 def _key(bucket: int, kind: str, channel: str) -> str:

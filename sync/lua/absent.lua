@@ -22,7 +22,7 @@ for i = 4, #ARGV do
     if there and not here then
       -- the listing was replaced by another with the same SKU; its level is opened anew by the next reading
       redis.call('HDEL', key, channel .. ':hold', channel .. ':level', channel .. ':ref', channel .. ':read',
-        channel .. ':write', channel .. ':wrote', channel .. ':base', channel .. ':edge', channel .. ':due')
+        channel .. ':write', channel .. ':wrote', channel .. ':doubts', channel .. ':base', channel .. ':edge', channel .. ':due')
       redis.call('ZREM', prefix .. 'audits:' .. channel, folded)
       redis.call('ZREM', prefix .. 'open:' .. channel, folded)
       redis.call('DECR', prefix .. 'listings:' .. channel)

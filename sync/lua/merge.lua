@@ -114,6 +114,7 @@ local function merge(index, folded, shown, ref, level)
     landed = applied_if_accepted and ended or math.max(ended, visible_by)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
+    if level == target then redis.call('HDEL', key, channel .. ':doubts') end
     dirty_here(key, folded)
     tell(index, 'settled')
   elseif wrote_at and began <= wrote_at + settle_ms then  -- rule 3

@@ -24,15 +24,20 @@ local function settle(folded, result, words)
     redis.call('HSET', key, channel .. ':write',
       table.concat({result, target, base, rev, token, began, now, due}, ' '))
     redis.call('ZADD', OPEN, now + settle_ms, folded)
+    if result == 'unknown' then redis.call('HINCRBY', key, channel .. ':doubts', 1) end
     return 'done'
   end
   redis.call('HDEL', key, channel .. ':write')
   redis.call('ZREM', OPEN, folded)
+  -- a hold that came during the write (a twin was found, the listing is missing) outweighs what it says of parking
+  local parked = string.sub(redis.call('HGET', key, channel .. ':hold') or 'parked', 1, 6) == 'parked'
   if result == 'confirmed' then
     redis.call('HSET', key, channel .. ':level', target, channel .. ':wrote', now)
+    redis.call('HDEL', key, channel .. ':doubts')
+    if parked then redis.call('HDEL', key, channel .. ':hold') end
   elseif result == 'refused' then
-    -- a hold that came during the write (a twin was found, the listing is missing) outweighs it
-    redis.call('HSETNX', key, channel .. ':hold', 'parked|' .. rev .. '|' .. words)
+    redis.call('HDEL', key, channel .. ':doubts')
+    if parked then redis.call('HSET', key, channel .. ':hold', 'parked|' .. rev .. '|' .. words) end
   end
   if result == 'deferred' or redis.call('HGET', key, 'rev') ~= rev then
     redis.call('ZADD', DIRTY, 'NX', now, folded)
