@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kombu.exceptions import OperationalError
 
@@ -20,6 +20,9 @@ RING_MS = 5000
 #: The longest countdown, in seconds: due times stand in the store, this is only to look soon after one.
 SOON_S = 60.0
 
+#: By how much a ring must be due before the one that is already on its way, in milliseconds, to be worth another.
+EARLIER_MS = 100
+
 
 class Bells:
     """The doorbells of one app."""
@@ -29,15 +32,19 @@ class Bells:
 
     def ring(self, task: str, channel: str) -> None:
         """Have a task look at a channel now, unless it has been rung for and has not come yet."""
-        if self.app.context.store.client.set(_key(task, channel), "1", px=RING_MS, nx=True):
-            self._send(task, channel)
+        key = _key(task, channel)
+        if self.app.context.store.client.set(key, "1", px=RING_MS, nx=True):
+            self._send(key, task, channel)
 
     def ring_after(self, task: str, channel: str, seconds: float) -> None:
         """Have a task look at a channel a little later, unless it has been rung for at such a time already."""
         countdown = min(max(seconds, 0.0), SOON_S)
-        key = _key(task, channel) + ":later"
-        if self.app.context.store.client.set(key, "1", px=max(1, round(countdown * 1000)), nx=True):
-            self._send(task, channel, countdown=countdown)
+        store = self.app.context.store
+        key, due_ms = _key(task, channel) + ":later", store.now_ms() + round(countdown * 1000)
+        rung_ms = int(cast("str | None", store.client.get(key)) or 0)
+        if rung_ms == 0 or due_ms < rung_ms - EARLIER_MS:
+            store.client.set(key, str(due_ms), px=max(1, round(countdown * 1000)))
+            self._send(key, task, channel, countdown=countdown)
 
     def answered(self, task: str, channel: str) -> None:
         """The task has come: the next ring is a new one."""
@@ -53,11 +60,15 @@ class Bells:
             if context.worklist.waiting(name, now_ms).dirty:
                 self.ring("sync.push", name)
 
-    def _send(self, task: str, channel: str, countdown: float | None = None) -> None:
+    def _send(self, key: str, task: str, channel: str, countdown: float | None = None) -> None:
         try:
             self.app.send_task(task, kwargs={"channel": channel}, countdown=countdown)
         except OperationalError as error:
-            log.warning("the broker took no ring for %s of %s (%s); the sweeper rings again", task, channel, error)
+            self.unheard(key, task, channel, error)
+
+    def unheard(self, key: str, task: str, channel: str, error: OperationalError) -> None:
+        """The broker took no ring. What is to be done stands in the store."""
+        log.warning("the broker took no ring for %s of %s (%s); the sweeper rings again", task, channel, error)
 
 
 def _key(task: str, channel: str) -> str:

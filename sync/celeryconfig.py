@@ -43,10 +43,12 @@ task_queues = [Queue(name) for name in ("webhooks", "push", "pull", "maintenance
 task_default_queue = "maintenance"
 task_create_missing_queues = False  # a typo in a route is an error, not a queue that nobody reads
 task_routes = {
+    "sync.webhook": "webhooks",
     "sync.refresh": "webhooks",
     "sync.push": "push",
     "sync.pull": "pull",
     "sync.audit_orders": "pull",
+    "sync.ensure_webhooks": "maintenance",
     "sync.reconcile": "maintenance",
     "sync.sweep": "maintenance",
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from channels.errors import ChannelError
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.ledger import Merged
 from sync.pull import read_refs
+from sync.worklist import Crowd
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +22,57 @@ GATHER = 1000
 #: Seconds after which an open write is looked for again whose listing the channel no longer shows.
 GONE_S = 60.0
 
+#: Seconds without a new mark after which a burst counts as over. A sale comes as three or four events.
+LULL_S = 0.04
 
-def refresh(context: Context, name: str, deadline: Deadline) -> bool:
+#: The longest that a mark waits for others, in seconds.
+LONGEST_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Waits until a burst of marks has come together, so that it costs few readings."""
+
+    lull_s: float = LULL_S
+    longest_s: float = LONGEST_S
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait(self, context: Context, name: str) -> None:
+        """Wait for a lull in the marks of a channel, for a full batch, or for as long as a mark may wait."""
+        full = context.channel(name).capabilities.read_batch
+        began_ms = context.store.now_ms()
+        now_ms = began_ms
+        while True:
+            crowd = context.worklist.crowd(name, now_ms)
+            left_s = self.left_s(crowd, full, now_ms, began_ms)
+            if left_s <= 0:
+                return
+            self.sleep(left_s)
+            now_ms = context.store.now_ms()
+
+    def left_s(self, crowd: Crowd, full: int, now_ms: int, began_ms: int) -> float:
+        """For how long it may pay to wait for more marks, in seconds; 0 or less: read now."""
+        if not 0 < crowd.size < full:
+            return 0.0
+        lull_s = self.lull_s - (now_ms - crowd.newest_ms) / 1000
+        return min(lull_s, self.longest_s - (now_ms - began_ms) / 1000)
+
+
+def refresh(
+    context: Context,
+    name: str,
+    deadline: Deadline,
+    gather: Gather | None = None,
+    news: Callable[[], None] = lambda: None,
+) -> bool:
     """Read every listing of a channel that is due. True when none is left.
+
+    Parameters:
+        context: What to work with.
+        name: The channel.
+        deadline: When to leave the rest to another task.
+        gather: Waits before each reading for what else may come; without it nothing is waited for.
+        news: Called after each reading, so that the other channels hear of it while hints still come in.
 
     Raises:
         channels.errors.ChannelError: the channel could not be read; the marks stay.
@@ -30,6 +82,8 @@ def refresh(context: Context, name: str, deadline: Deadline) -> bool:
         return True
     merged = Merged()
     while not deadline.over:
+        if gather:
+            gather.wait(context, name)
         now_ms = context.store.now_ms()
         marked = worklist.due_marks(name, now_ms, GATHER)
         writes = worklist.due_writes(name, now_ms, GATHER)
@@ -50,4 +104,5 @@ def refresh(context: Context, name: str, deadline: Deadline) -> bool:
         except ChannelError:
             worklist.look_later(name, writes, now_ms)
             raise
+        news()
     return False

@@ -17,6 +17,7 @@ from sync.errors import SettingsError
 DEFAULT: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "sync.reconcile", "every": "15m"},
     "audit-orders": {"task": "sync.audit_orders", "every": "5m"},
+    "ensure-webhooks": {"task": "sync.ensure_webhooks", "every": "1h"},
     "sweep": {"task": "sync.sweep", "every": "5s"},
 }
 

@@ -5,18 +5,23 @@ All may run twice, late or not at all: what is to be done stands in the store, a
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from channels.errors import ChannelError, Throttled
+from channels.webhooks import BadEvent
 from sync import audit as auditing
 from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
+from sync import webhooks
 from sync.bells import Bells
 from sync.celery import app
 from sync.deadline import Deadline
 from sync.pull import Pulls
+from sync.refresh import Gather
 from sync.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -72,11 +77,43 @@ def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
 
     def once(deadline: Deadline) -> bool:
-        finished = refreshing.refresh(app.context, channel, deadline)
+        finished = refreshing.refresh(app.context, channel, deadline, Gather(), bells.ring_for_dirty)
         _ring_for_next_look(channel)
         return finished
 
     _guarded("sync.refresh", channel, once)
+
+
+@app.task(name="sync.webhook")
+def webhook(channel: str, event: dict[str, Any]) -> None:
+    """Take one verified event, worded as the channel words it: from another bus than ``serve``, or once more."""
+    context = app.context
+    adapter = context.channel(channel)
+    try:
+        hint = adapter.understand(json.dumps(event, sort_keys=True).encode())
+    except BadEvent as error:
+        log.warning("%s: an event is refused: %s", channel, error.refusal)
+        return
+    kept = webhooks.keep(context, channel, hint)
+    if kept.fresh:
+        webhooks.ring(bells, channel, hint, kept, orders=adapter.capabilities.orders)
+
+
+@app.task(name="sync.ensure_webhooks")
+def ensure_webhooks(channel: str | None = None) -> None:
+    """Register, repair and re-arm hooks; read everything where events were missed."""
+    if channel is None:
+        for name, adapter in app.context.channels.items():
+            if adapter.capabilities.hooks:
+                bells.ring("sync.ensure_webhooks", name)
+        return
+
+    def once(_: Deadline) -> bool:
+        if webhooks.ensure(app.context, channel):
+            bells.ring("sync.pull", channel)
+        return True
+
+    _guarded("sync.ensure_webhooks", channel, once)
 
 
 @app.task(name="sync.audit_orders")
