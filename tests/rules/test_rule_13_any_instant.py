@@ -328,14 +328,14 @@ class Mortals:
             self.change("till", sku, 1)
         for channel in self.town.everywhere:
             channel.shop.fates.clear()
-        for _ in range(8):
+        for number in range(8):  # the first full reading may be the rest of one that was cut short
             self.store.clock.advance(130)
             for name in CHANNELS:
                 self.do("pull", name, None)
             for name in WRITABLE:
                 self.do("refresh", name, None)
                 self.do("push", name, None)
-            if self.settled():
+            if number and self.settled():
                 break
         self.store.clock.advance(130)
         for name in WRITABLE:
