@@ -130,10 +130,6 @@ def test_unknown_writes_are_told_by_the_next_look(sold: Town) -> None:
     assert [on_hand(sold, sku) for sku in "ABCDEFG"] == [7] * 7
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a batch of one that came to nothing ends the round, and the most urgent row is always first (sync/push.py)",
-)
 def test_a_row_whose_answer_is_always_lost_does_not_starve_the_others(sold: Town) -> None:
     """It is the most urgent one, and each write of it stops the round."""
     one_by_one = replace(STORE, write_batch=1)
