@@ -14,7 +14,7 @@ from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
 from sync.settings import Settings
-from sync.store import Store
+from sync.store import TIMEOUT_S, Store
 from sync.worklist import Worklist
 from sync.writes import Writes
 
@@ -28,10 +28,14 @@ class Context:
     @cached_property
     def store(self) -> Store:
         """The store, started if it is the embedded one."""
+        return self.open_store()
+
+    def open_store(self, *, timeout_s: float = TIMEOUT_S) -> Store:
+        """Another connection to the store, with a patience of its own."""
         if self.settings.redis_url:
-            return Store(self.settings.redis_url.get_secret_value())
+            return Store(self.settings.redis_url.get_secret_value(), timeout_s=timeout_s)
         embedded.start(self.settings.data_dir)
-        return Store(embedded.url(self.settings.data_dir))
+        return Store(embedded.url(self.settings.data_dir), timeout_s=timeout_s)
 
     @cached_property
     def channels(self) -> Mapping[str, Channel]:

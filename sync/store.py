@@ -80,14 +80,15 @@ class Store:
 
     Parameters:
         url: ``redis://``, ``rediss://`` or ``unix://``.
+        timeout_s: Seconds to wait for an answer; a command that takes longer has failed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self.client: redis.Redis = redis.Redis.from_url(
             url,
             decode_responses=True,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=5,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=min(5.0, timeout_s),
             health_check_interval=30,
             retry=Retry(NoBackoff(), 0),
         )

@@ -58,7 +58,7 @@ def _tour(app: SyncApp, world: _World, folder: Path) -> bool:
     say = click.echo
     say(f"A store, Amazon and a till share {len(world.skus)} SKUs, and disagree about most of them.")
     before = world.levels()
-    with (folder / "worker.log").open("wb") as log, processes(process_lines("INFO"), output=log):
+    with (folder / "worker.log").open("wb") as log, processes(process_lines("INFO").values(), output=log):
         say("\nThe worker reads all three. The till is the authority; the others are brought to its counts:")
         _reconcile(app)
         say("\nNow all three sell at once, and the till drops its next file:")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import BinaryIO
@@ -15,9 +15,13 @@ import click
 from celery.bin.base import CeleryCommand
 
 from sync.commands.output import app_of, one_line_errors
+from sync.commands.serve import PORT, installed, listen
 
-#: What runs.
-ROLES = ("worker", "beat")
+#: What runs, and what it is called when it ends by itself.
+ROLES = {"worker": "worker", "beat": "scheduler", "serve": "webhook receiver"}
+
+#: How each of them begins.
+CELERY = (sys.executable, "-m", "celery", "-A", "sync")
 
 #: Seconds that a process may take to end its tasks before it is killed.
 GRACE_S = 60.0
@@ -25,38 +29,45 @@ GRACE_S = 60.0
 
 @click.command(cls=CeleryCommand)
 @click.option("--loglevel", "-l", default="INFO", show_default=True, help="How much the processes say.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="Of the receiver.")
+@click.option("--host", default="0.0.0.0", show_default=True, help="The address it listens on.")  # noqa: S104 - its job
 @click.pass_context
 @one_line_errors
-def up(ctx: click.Context, loglevel: str) -> None:
-    """Run a worker and the scheduler here until Ctrl-C, on the embedded store unless redis_url is set.
+def up(ctx: click.Context, loglevel: str, port: int, host: str) -> None:
+    """Run a worker, the scheduler and the webhook receiver here until Ctrl-C.
+
+    They work on the embedded store unless redis_url is set. Without the web extra there is no receiver.
 
     If one of them ends by itself, all are stopped and the exit code is 1, so that a supervisor starts them anew.
     """
     app = app_of(ctx)
     context = app.context
     _ = app.conf.broker_url, context.channels  # errors in the settings show here, once
-    with processes(process_lines(loglevel)) as children:
+    lines = process_lines(loglevel)
+    if installed():
+        listen(host, port).close()  # a port that is taken shows here, before anything runs
+        lines["serve"] = [*CELERY, "serve", "--host", host, "--port", str(port)]
+    with processes(lines.values()) as children:
         click.echo(f"Running for {', '.join(context.channels)}. Stop with Ctrl-C.")
         stop = _Stop()
         while not stop.asked:
-            for name, child in zip(ROLES, children, strict=True):
+            for role, child in zip(lines, children, strict=True):
                 if child.poll() is not None:
-                    raise click.ClickException(f"the {name} ended by itself with code {child.returncode}")
+                    raise click.ClickException(f"the {ROLES[role]} ended by itself with code {child.returncode}")
             time.sleep(0.2)
 
 
-def process_lines(loglevel: str) -> list[list[str]]:
-    """The command lines of all processes."""
-    celery = [sys.executable, "-m", "celery", "-A", "sync"]
-    return [
-        [*celery, role, "-l", loglevel, *(["--without-gossip", "--without-mingle"] if role == "worker" else [])]
-        for role in ROLES
-    ]
+def process_lines(loglevel: str) -> dict[str, list[str]]:
+    """The command lines of a worker and the scheduler."""
+    return {
+        "worker": [*CELERY, "worker", "-l", loglevel, "--without-gossip", "--without-mingle"],
+        "beat": [*CELERY, "beat", "-l", loglevel],
+    }
 
 
 @contextmanager
 def processes(
-    lines: Sequence[Sequence[str]], output: BinaryIO | None = None
+    lines: Iterable[Sequence[str]], output: BinaryIO | None = None
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes that live as long as the block, and are given time to end their tasks."""
     children = [subprocess.Popen(line, stdout=output, stderr=output) for line in lines]  # noqa: S603 - our own

@@ -1,0 +1,75 @@
+"""The application: which address is answered by whom, and how requests that nobody answers are told so."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from flask import Flask, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from channels.webhooks import BODY_LIMIT
+from sync import logs
+from sync.bells import Bells
+from sync.counters import Counters
+from sync.web.broker import Broker
+from sync.web.metrics import exposition
+from sync.web.probes import probes
+from sync.web.receiver import PATH, Receiver, nothing
+
+if TYPE_CHECKING:
+    from sync.celery import SyncApp
+
+#: Seconds to wait for an answer of the store or the broker. A request is repeated by its sender, so that it is better
+#: refused soon than held.
+PATIENCE_S = 1.5
+
+#: What requests are counted as that no route takes, by their status.
+NOT_TAKEN = {404: "unknown", 405: "method", 413: "oversized"}
+
+
+def ready_for_requests(celery: SyncApp) -> SyncApp:
+    """Give this process the patience of a receiver, not that of a worker.
+
+    Raises:
+        sync.errors.SyncError: the settings are wrong, or the embedded store does not start.
+    """
+    options = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+    retries = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+    celery.conf.broker_transport_options = {**celery.conf.broker_transport_options, **options, **retries}
+    celery.conf.task_publish_retry_policy = retries
+    celery.context.store = celery.context.open_store(timeout_s=PATIENCE_S)
+    logs.configure(celery.context.settings.log_format, "INFO")
+    for name, channel in celery.context.channels.items():
+        if channel.capabilities.hooks:  # at the first start there are none, and later ones may be of another address
+            Bells(celery).ring("sync.ensure_webhooks", name)
+    return celery
+
+
+def create_app(celery: SyncApp) -> Flask:
+    """The WSGI application over an app of ours."""
+    context = celery.context
+    counters, broker = Counters(context.store), Broker(celery, PATIENCE_S)
+    atexit.register(counters.flush)
+    receiver = Receiver(celery, broker, counters)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.add_url_rule(f"{PATH}<channel>", view_func=receiver.take, methods=["POST"])
+    app.register_blueprint(probes(context, broker, PATIENCE_S))
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """What Prometheus reads, the same from each of our processes."""
+        return Response(exposition(context, counters), mimetype="text/plain; version=0.0.4")
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        """In as few words as possible: nobody who comes here by mistake needs more."""
+        status = error.code or 500
+        if request.path.startswith(PATH):
+            channel = (request.view_args or {}).get("channel", "")
+            counters.add("webhooks", channel if channel in context.channels else "", NOT_TAKEN.get(status, "malformed"))
+        return nothing(status)
+
+    return app
