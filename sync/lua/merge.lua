@@ -121,6 +121,14 @@ local function merge(index, folded, shown, ref, level)
     look_again(ref, wrote_at + settle_ms + 1)  -- even if they agree: a hint may have asked for this reading
     return tell(index, level == confirmed and 'agreed' or 'skipped')
   end
+  if units > 0 and not write and audited then
+    -- a channel that lags shows a level again that an earlier reading has seen go down: no unit came back
+    local changed_at = tonumber(redis.call('HGET', key, channel .. ':base'))
+    if changed_at and began <= changed_at + settle_ms then
+      look_again(ref, changed_at + settle_ms + 1)
+      return tell(index, 'skipped')
+    end
+  end
   if wrote_at then redis.call('HDEL', key, F.wrote) end
 
   if audited then
