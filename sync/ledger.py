@@ -115,6 +115,9 @@ class Ledger:
         rows: dict[int, list[str | int]] = {}
         for sku, ref, units in levels:
             folded = fold(sku)
+            if not folded.isascii() and not _storable(sku):
+                merged.counts["unreadable"] += 1
+                continue
             merged.valid.add(folded)
             rows.setdefault(bucket_of(folded), []).extend((folded, sku.strip(), ref, units))
             merged.rows += 1
@@ -195,6 +198,15 @@ class Ledger:
         """All folded SKUs in no order; one may come twice while the store grows."""
         for key in self.store.client.scan_iter(match=f"{PREFIX}{{*}}:sku:*", count=1000):
             yield key.split(":sku:", 1)[1]
+
+
+def _storable(text: str) -> bool:
+    """Whether a text is Unicode that can be written down; half a surrogate pair from a channel's JSON cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _record_key(folded: str) -> str:

@@ -155,7 +155,9 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
             log.info("%s: %d listings read so far; going on in the next task", name, rows)
             return False
     finished = pulls.state(name)
-    if channel.capabilities.read_batch and (finished.resumed or rows < context.ledger.listings(name)):
+    if channel.capabilities.read_batch and (
+        finished.resumed or merged.counts["held"] or rows < context.ledger.listings(name)
+    ):
         _note_absent(context, name, finished.began_ms)
     pulls.finish(name, finished, context.store.now_ms())
     log.info("%s: %d listings read: %s", name, rows, _figures(merged))

@@ -114,7 +114,7 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
         listing = record.listings.get(name)
         wanted = target(record)
         if listing is None:
-            right.append(Intent(record.folded, record.revision, 0))
+            right.append(Intent(record.folded, record.revision, -1))  # no level: should one open now, it stays dirty
         elif wanted is None or wanted == listing.level:
             right.append(Intent(record.folded, record.revision, listing.level))
         elif listing.write is not None:
@@ -138,7 +138,9 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
     token = context.writes.new_token()
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
-        Intent(record.folded, record.revision, wanted) for record in fresh if (wanted := target(record)) is not None
+        Intent(record.folded, record.revision, wanted, record.listings[channel.name].ref)
+        for record in fresh
+        if (wanted := target(record)) is not None
     ]
     intents = _drop_uncertain(context, channel.name, intents, certain, pushed)
     until = time.monotonic() + context.writes.lease_s - ANSWER_S

@@ -22,6 +22,8 @@ class Intent(NamedTuple):
     folded: str
     revision: int
     target: int
+    #: The channel's id of it as it was known then; empty: whichever it is.
+    ref: str = ""
 
 
 Answer = Literal["claimed", "right", "moved", "busy", "held", "gone", "wrong"]
@@ -80,9 +82,7 @@ class Writes:
             round(capabilities.settle_s * 1000),
             round(capabilities.order_margin_s * 1000),
         ]
-        answers = self._by_bucket(
-            "claim", head, [(intent.folded, intent.revision, intent.target) for intent in intents], width=2
-        )
+        answers = self._by_bucket("claim", head, intents, width=2)
         return [
             Claim(intent.folded, cast(Answer, what), int(base or 0), intent.target)
             for intent, (what, base) in zip(intents, answers, strict=True)
@@ -105,12 +105,12 @@ class Writes:
         return [what for (what,) in self._by_bucket("settle", head, rows, width=1)]
 
     def _by_bucket(
-        self, script: str, head: list[str | int], rows: Sequence[tuple[str, str | int, str | int]], *, width: int
+        self, script: str, head: list[str | int], rows: Sequence[tuple[str | int, ...]], *, width: int
     ) -> Iterable[tuple[str, ...]]:
         """Run a script once for each bucket; give ``width`` answers for each row, in the order of the rows."""
         places: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
-            places.setdefault(bucket_of(row[0]), []).append(place)
+            places.setdefault(bucket_of(str(row[0])), []).append(place)
         calls = [
             Call([bucket_prefix(bucket)], [*head, *(value for place in mine for value in rows[place])])
             for bucket, mine in places.items()

@@ -19,6 +19,10 @@ from channels.bigcommerce.webhooks import parse, receive
 from channels.contract import MAX_UNITS, Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
 from channels.webhooks import Ensured, Event
 
+#: Seconds for which a catalogue write without an answer may still be on its way. The catalogue answers when it has
+#: written; what takes longer than this was never begun.
+VISIBLE_WITHIN_S = 30.0
+
 
 @dataclass(slots=True)
 class BigCommerceChannel(Channel):
@@ -53,6 +57,7 @@ class BigCommerceChannel(Channel):
             settle_s=self._stock.settle_s if self.settings.settle_s is None else self.settings.settle_s,
             # an adjustment that was taken is applied in the background; a catalogue answer that shows another
             # level than the one sent may be of a sale, or of a write that was laid over by another
+            visible_within_s=VISIBLE_WITHIN_S,
             accepted_is_applied=self.settings.write != "catalog",
             orders=True,
             webhooks=self.settings.client_secret is not None,

@@ -4,7 +4,8 @@
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel> (see merge.lua)
 -- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer ("": only look, claim nothing),
 --          5 "1" if the channel knows orders, 6 when the guard reading began, 7 settle ms, 8 margin ms,
---          then three for each listing: folded, revision that the target was worked out from, target.
+--          then four for each listing: folded, revision that the target was worked out from, target, its ref
+--          as it was known then ("": whichever).
 -- Answer   two for each listing: what happened, and for "claimed" its confirmed level, else "".
 --            claimed  go ahead          right   shows its target already; no longer dirty
 --            wrong    it was only looked at
@@ -19,15 +20,15 @@ local DIRTY = prefix .. 'dirty:' .. channel
 
 -- include lib_edge.lua
 
-local function claim(folded, rev, target)
+local function claim(folded, rev, target, ref)
   local key = prefix .. 'sku:' .. folded
-  local seen = redis.call('HMGET', key, 'rev', channel .. ':level', channel .. ':write', channel .. ':hold')
+  local seen = redis.call('HMGET', key, 'rev', channel .. ':level', channel .. ':write', channel .. ':hold', channel .. ':ref')
   local level, hold = seen[2], seen[4]
   if not level then
     redis.call('ZREM', DIRTY, folded)
     return 'gone', ''
   end
-  if (seen[1] or '0') ~= rev then return 'moved', '' end
+  if (seen[1] or '0') ~= rev or (ref ~= '' and ref ~= seen[5]) then return 'moved', '' end
   if seen[3] then
     redis.call('ZREM', DIRTY, folded)
     return 'busy', ''
@@ -56,8 +57,8 @@ local function claim(folded, rev, target)
 end
 
 local answer = {}
-for i = 9, #ARGV, 3 do
-  local what, level = claim(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+for i = 9, #ARGV, 4 do
+  local what, level = claim(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
   answer[#answer + 1] = what
   answer[#answer + 1] = level
 end

@@ -79,6 +79,8 @@ local function merge(index, folded, shown, ref, level)
     return tell(index, 'quarantined')
   end
 
+  if hold and string.sub(hold, 1, 11) == 'quarantined' then tell(index, 'held') end  -- is its twin still there?
+
   if began < read_at then  -- overlaps a newer reading: which of the two is the later truth, nobody can say
     if level ~= confirmed then
       look_again(ref, now)

@@ -186,11 +186,6 @@ def test_an_adopted_listing_is_opened_anew_even_if_the_first_look_at_it_is_lost(
     assert settled.context.worklist.due_marks("store", settled.context.store.now_ms(), 10) == [TWIN]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a full reading after which only the known one is left shows as many rows as there are listings, so the"
-    " absent are not noted and the quarantine stays for ever (sync/pull.py)",
-)
 def test_a_listing_whose_twin_is_gone_is_alone_again(settled: Town) -> None:
     settled.store.shop.put("A", 4, TWIN)
     settled.till.shop.sell("A", 3)
@@ -249,11 +244,6 @@ def test_twins_on_the_authority_are_not_added_up(bench: Bench) -> None:
     assert found.kind == "quarantined"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="for a SKU with no listing push asks to rest it at a target of 0, which a listing that has just opened at 0"
-    " fulfils: its mark is dropped though it should show 7 (sync/push.py)",
-)
 def test_a_listing_that_opens_while_its_mark_is_dropped_stays_marked(settled: Town) -> None:
     """Its old listing is gone, so its mark is dropped; in that moment the new one opens, at zero."""
 

@@ -66,8 +66,8 @@ class AmazonSandbox:
         seller_id: str = "A1SANDBOXSELLR",
         marketplace_id: str = "ATVPDKIKX0DER",
         client_id: str = "amzn1.application-oa2-client.sandbox",
-        client_secret: str = "sandbox-secret",  # noqa: S107 - no secret in it is real
-        refresh_token: str = "Atzr|sandbox-refresh",  # noqa: S107
+        client_secret: str = "sandbox-secret",
+        refresh_token: str = "Atzr|sandbox-refresh",
     ) -> None:
         self.account = Account(seller_id, marketplace_id, clock, visible_after_s)
         self.gate = auth.Gate(clock, client_id=client_id, client_secret=client_secret, refresh_token=refresh_token)

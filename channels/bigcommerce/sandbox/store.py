@@ -52,9 +52,9 @@ class Store:
         self,
         *,
         store_hash: str = "sandbox",
-        token: str = "sandbox-token",  # noqa: S107 - a toy's
+        token: str = "sandbox-token",
         client_id: str = "sandbox-client",
-        client_secret: str = "sandbox-secret",  # noqa: S107 - a toy's
+        client_secret: str = "sandbox-secret",
         quota: int | None = 150,
         window_s: float = 30.0,
         clock: Callable[[], float] = time.time,

@@ -62,7 +62,7 @@ class Deliveries:
         self.attempts: list[tuple[str, int, int]] = []
         self._waiting: list[Delivery] = []
         self._numbers = count()
-        self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        self._random = random.Random(seed)
         self._wake = threading.Condition()
         store.listeners.append(self._happened)
 
