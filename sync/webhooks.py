@@ -24,11 +24,12 @@ log = logging.getLogger(__name__)
 #: For how long an event is remembered, in seconds: channels repeat one for two days (BigCommerce: 48.07 hours).
 REMEMBER_S = 49 * 3600.0
 
-#: After its second, for how long another event of the same name may come about, in seconds: clocks differ.
-LIKE_S = 1.0
+#: After its second, for how long another event of the same name may come about, in milliseconds: clocks differ.
+LIKE_MS = 1000
 
-#: How late an event is that was not delivered at the first attempt, in seconds; the first repetition is after 60.
-LATE_S = 45.0
+#: How late an event is that was not delivered at the first attempt, in milliseconds; the first repetition is after
+#: a minute.
+LATE_MS = 45_000
 
 #: For how long a late event speaks for all that are late, in seconds: one full reading makes good what all missed.
 OUTAGE_S = 900.0
@@ -106,7 +107,7 @@ def ensure(context: Context, name: str) -> bool:
 
 
 def _late(event: Event, now_ms: int) -> bool:
-    return event.created_at > 0 and now_ms - event.created_at * 1000 > LATE_S * 1000
+    return event.created_at > 0 and now_ms - event.created_at * 1000 > LATE_MS
 
 
 def _first_of_an_outage(store: Store, channel: str) -> bool:
@@ -123,7 +124,7 @@ def _calls(channel: str, event: Event, now_ms: int, *, look: bool = False) -> li
     name = _short(f"{event.scope} {event.key}")
     message = event.message and _short(event.message)
     # where it does not say when it happened, another event of this name may come at any time
-    over_ms = round((event.created_at + 1 + LIKE_S) * 1000) if event.created_at > 0 else _NEVER_MS
+    over_ms = (event.created_at + 1) * 1000 + LIKE_MS if event.created_at > 0 else _NEVER_MS
     calls = []
     for bucket, mine in (refs or {bucket_of(name): []}).items():
         prefix = bucket_prefix(bucket)
@@ -134,4 +135,4 @@ def _calls(channel: str, event: Event, now_ms: int, *, look: bool = False) -> li
 
 def _short(text: str) -> str:
     """Millions of events are remembered at a time."""
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()

@@ -193,7 +193,7 @@ def parse(settings: BigCommerceSettings, body: bytes) -> Event:
         data = _Data.model_validate(event.data)
     except ValidationError:
         data = _Data()
-    created_at = event.created_at if isinstance(event.created_at, int) else 0
+    created_at = event.created_at if type(event.created_at) is int else 0
     is_named = isinstance(event.hash, str) and event.hash
     key = f"{event.hash}:{created_at}" if is_named else hashlib.sha256(body).hexdigest()
     hint = Event(event.scope, key, created_at)
