@@ -135,17 +135,19 @@ class PosCsvChannel(Channel):
             claim.set_aside(error.reason, error.reports)
             return
         history = History(claim.folder.state)
-        newest = history.newest()
+        newest = history.begun()
         known = history.known(sheet.sha256)
         verdict = judge(sheet.sha256, at, known, newest, takes_repeats=self.settings.takes_repeats)
         if verdict is Verdict.TAKE:
+            mark = Mark(sheet.sha256, name, at.at, at.stated)
+            history.begin(mark)
             for page in self._levels(sheet, at):
                 claim.renew()
                 yield page
             claim.renew()
             if self.settings.writes:
                 Spellings(claim.folder.state).learn(sheet.table.skus)
-            history.record(Mark(sheet.sha256, name, at.at, at.stated))
+            history.finish(mark)
             claim.archive(sheet.sha256, sheet.reports)
         elif verdict is Verdict.REPEAT:
             logger.info("a file repeats what was taken before", extra={"channel": self.name, "file": name})
@@ -177,8 +179,8 @@ class PosCsvChannel(Channel):
 
     def _unshown(self) -> list[Sent]:
         """The adjustments that no applied snapshot shows, after a look at what the till has booked."""
-        newest = History(self._state()).newest()
-        return Outbox(self.settings, self.clock).unshown(newest.time if newest else None)
+        applied = History(self._state()).applied()
+        return Outbox(self.settings, self.clock).unshown(applied.time if applied else None)
 
     def _send(self, writes: Sequence[Write], until: float) -> list[Outcome]:
         """Publish one file for those writes that may be sent; one outcome for each write."""
@@ -255,7 +257,7 @@ def _why_not(verdict: Verdict, known: Mark | None, newest: Mark | None) -> str:
     """Why a good snapshot is not applied, for a shopkeeper."""
     if verdict is Verdict.STALE and newest is not None:
         return (
-            f"it was counted before {newest.name}, which is applied already; its numbers would undo what was sold "
+            f"it was counted before {newest.name}, which was read already; its numbers would undo what was sold "
             "since, so it was set aside"
         )
     before = known.name if known is not None else "an earlier file"

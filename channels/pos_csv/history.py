@@ -13,7 +13,7 @@ from channels.pos_csv.state import damaged, load, save
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One snapshot that was applied."""
+    """One snapshot that was applied, or was going to be."""
 
     sha256: str
     name: str
@@ -49,7 +49,7 @@ def judge(sha256: str, time: BusinessTime, known: Mark | None, newest: Mark | No
         sha256: Its content.
         time: When it was counted.
         known: When the same content was applied last, if ever.
-        newest: The snapshot with the latest count of all that were applied, if any.
+        newest: The snapshot with the latest count of which anything may have been applied, if any.
         takes_repeats: Whether a modification time is good enough to tell a new snapshot from a copy of an old one.
     """
     if known is not None and time.at <= known.as_of:
@@ -69,25 +69,38 @@ class History:
 
     def __init__(self, state: Path) -> None:
         self._contents = state / "taken"
-        self._newest = state / "newest.json"
+        self._begun = state / "begun.json"
+        self._applied = state / "applied.json"
 
     def known(self, sha256: str) -> Mark | None:
         """When this content was applied last."""
         return _load(self._content(sha256))
 
-    def newest(self) -> Mark | None:
-        """The high-water mark: the applied snapshot with the latest count."""
-        return _load(self._newest)
+    def begun(self) -> Mark | None:
+        """The high-water mark: the snapshot with the latest count of which anything may have been applied."""
+        return _load(self._begun)
 
-    def record(self, mark: Mark) -> None:
-        """Remember that a snapshot was applied. Recording it twice changes nothing."""
+    def applied(self) -> Mark | None:
+        """The snapshot with the latest count of which everything was applied."""
+        return _load(self._applied)
+
+    def begin(self, mark: Mark) -> None:
+        """Remember that a snapshot is going to be applied. From here on an older one is stale, whatever happens."""
+        _raise(self._begun, mark)
+
+    def finish(self, mark: Mark) -> None:
+        """Remember that a snapshot was applied. Doing so twice changes nothing."""
         save(self._content(mark.sha256), _told(mark))
-        newest = self.newest()
-        if newest is None or mark.as_of >= newest.as_of:
-            save(self._newest, _told(mark))
+        _raise(self._applied, mark)
 
     def _content(self, sha256: str) -> Path:
         return self._contents / sha256[:2] / f"{sha256}.json"
+
+
+def _raise(path: Path, mark: Mark) -> None:
+    before = _load(path)
+    if before is None or mark.as_of >= before.as_of:
+        save(path, _told(mark))
 
 
 def _told(mark: Mark) -> dict[str, object]:

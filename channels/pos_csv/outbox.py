@@ -16,7 +16,7 @@ The way of one file::
               (ours)             (waiting)             (booked by the till)
 
 and of its record ``.state/sent/<id>.json``, which names the SKUs: written after the file was staged, before it is
-published; kept until the high-water mark of applied snapshots has passed the booking. A crash leaves one of
+published; kept until a snapshot counted after the booking was applied. A crash leaves one of
 
 - a staged file without a record: never published, no effect, dropped after the lease;
 - a staged file with a record: never published, its SKUs silent until it is dropped after the lease. The dropping
@@ -109,18 +109,18 @@ class Outbox:
         self._note_ctime(sent, published)
         return published.name
 
-    def unshown(self, newest: BusinessTime | None) -> list[Sent]:
+    def unshown(self, applied: BusinessTime | None) -> list[Sent]:
         """Look after all files, and give those that no applied snapshot is known to show.
 
         Parameters:
-            newest: The high-water mark: the latest count of all applied snapshots.
+            applied: The latest count of all snapshots that were applied.
         """
         unshown = []
         for record in sorted(_names(self._sent, ".json")):
             sent = self._looked_after(self._load(record))
             if sent is None:
                 continue
-            if newest is not None and self._shows(newest, sent):
+            if applied is not None and self._shows(applied, sent):
                 record.unlink()
             else:
                 unshown.append(sent)

@@ -67,6 +67,16 @@ def test_a_late_file_is_stale(shop: Shop, table: Table) -> None:
     assert len(shop.files("failed")) == 2
 
 
+def test_a_late_file_is_stale_even_while_a_newer_one_is_only_half_applied(shop: Shop, table: Table) -> None:
+    shop.drop("new.csv", table(A=2))
+    pages = shop.channel().read_all()
+    next(pages)
+    pages.close()
+    shop.drop("late.csv", table(A=3), age_s=60)
+    assert [page.source for page in shop.read() if page.levels] == ["new.csv"]
+    assert any(name.endswith("late.csv") for name in shop.files("failed"))
+
+
 def test_two_files_of_the_same_moment_are_both_taken(shop: Shop, table: Table) -> None:
     shop.drop("1.csv", table(A=3))
     shop.drop("2.csv", table(A=2))

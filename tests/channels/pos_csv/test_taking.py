@@ -233,9 +233,9 @@ def test_a_missing_folder_is_said_and_not_made(shop: Shop) -> None:
 def test_a_damaged_memory_stops_the_reading_with_its_place(shop: Shop, table: Table) -> None:
     shop.drop("stock.csv", table(A=3))
     shop.levels()
-    (shop.path / ".state" / "newest.json").write_text("{")
+    (shop.path / ".state" / "applied.json").write_text("{")
     shop.drop("stock.csv", table(A=2))
-    with pytest.raises(Unreachable, match=r"newest\.json"):
+    with pytest.raises(Unreachable, match=r"applied\.json"):
         shop.read()
     assert (shop.path / "stock.csv").exists()
 
