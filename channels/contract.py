@@ -147,6 +147,8 @@ class Capabilities:
     webhooks: bool = False
     #: Whether they are registered by us, so that :meth:`Channel.ensure_hooks` has something to see to.
     hooks: bool = False
+    #: Whether events wait for us in a queue of the channel's (:meth:`Channel.hints`).
+    queue: bool = False
 
 
 class ChannelSettings(BaseModel):
@@ -169,6 +171,14 @@ class ChannelSettings(BaseModel):
     def quotas(self) -> Mapping[str, Quota]:
         """What the channel documents of the quotas of single operations, before any answer tells."""
         return {}
+
+    @property
+    def least_lease_s(self) -> float:
+        """The shortest claim on a listing, in seconds, within which a write can be sent and its answer waited for.
+
+        Requests are sent in its first half only, so no answer may be waited for longer than the other half.
+        """
+        return 0.0
 
 
 @dataclass(slots=True)
@@ -243,6 +253,14 @@ class Channel(ABC):
             channels.webhooks.BadEvent: it is none of this channel's.
         """
         raise NotImplementedError(f"{type(self).__name__} knows no webhooks")
+
+    def hints(self, wait_s: int = 0) -> Iterator[Sequence[Event]]:
+        """Events that wait for us in a queue of the channel's, a batch at a time; none where there is no queue.
+
+        What was given is taken off the queue only when the next batch is asked for: keep it first, then go on.
+        For the first, wait up to so many seconds.
+        """
+        return iter(())
 
     def ensure_hooks(self) -> Ensured:
         """Register, repair and re-arm our hooks at the channel, and delete those of ours that are stale."""

@@ -44,6 +44,7 @@ task_default_queue = "maintenance"
 task_create_missing_queues = False  # a typo in a route is an error, not a queue that nobody reads
 task_routes = {
     "sync.webhook": "webhooks",
+    "sync.hints": "webhooks",
     "sync.refresh": "webhooks",
     "sync.push": "push",
     "sync.pull": "pull",

@@ -18,6 +18,7 @@ DEFAULT: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "sync.reconcile", "every": "15m"},
     "audit-orders": {"task": "sync.audit_orders", "every": "5m"},
     "ensure-webhooks": {"task": "sync.ensure_webhooks", "every": "1h"},
+    "hints": {"task": "sync.hints", "every": "10s"},
     "sweep": {"task": "sync.sweep", "every": "5s"},
 }
 

@@ -99,6 +99,17 @@ def webhook(channel: str, event: dict[str, Any]) -> None:
         webhooks.ring(bells, channel, hint, kept, orders=adapter.capabilities.orders)
 
 
+@app.task(name="sync.hints")
+def hints(channel: str | None = None) -> None:
+    """Take the events that wait in a channel's own queue (Amazon's notifications)."""
+    if channel is None:
+        for name, adapter in app.context.channels.items():
+            if adapter.capabilities.queue:
+                bells.ring("sync.hints", name)
+        return
+    _guarded("sync.hints", channel, lambda deadline: webhooks.take(app.context, bells, channel, deadline))
+
+
 @app.task(name="sync.ensure_webhooks")
 def ensure_webhooks(channel: str | None = None) -> None:
     """Register, repair and re-arm hooks; read everything where events were missed."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from channels.webhooks import Event
 from sync.bells import Bells
 from sync.context import Context
+from sync.deadline import Deadline
 from sync.pull import Pulls
 from sync.store import PREFIX, Call, Store, bucket_of, bucket_prefix
 
@@ -33,6 +34,9 @@ LATE_MS = 45_000
 
 #: For how long a late event speaks for all that are late, in seconds: one full reading makes good what all missed.
 OUTAGE_S = 900.0
+
+#: For how many seconds one look into a channel's queue waits for an event.
+QUEUE_WAIT_S = 5
 
 #: After how many seconds the orders are looked at that an event names: the level has to be read first.
 ORDERS_S = 5.0
@@ -86,6 +90,23 @@ def ring(bells: Bells, channel: str, event: Event, kept: Kept, *, orders: bool) 
         bells.ring_after("sync.reconcile", channel, GONE_S)
     if event.orders and orders:
         bells.ring_after("sync.audit_orders", channel, ORDERS_S)
+
+
+def take(context: Context, bells: Bells, name: str, deadline: Deadline) -> bool:
+    """Take the events that wait in a channel's own queue. True when it was empty.
+
+    Raises:
+        channels.errors.ChannelError: the queue could not be read.
+    """
+    channel = context.channel(name)
+    for events in channel.hints(QUEUE_WAIT_S):
+        for event in events:
+            kept = keep(context, name, event)
+            if kept.fresh:
+                ring(bells, name, event, kept, orders=channel.capabilities.orders)
+        if deadline.over:
+            return False
+    return True
 
 
 def ensure(context: Context, name: str) -> bool:

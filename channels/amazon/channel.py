@@ -13,12 +13,12 @@ from channels.amazon.client import SEARCH_PAGE, AmazonClient
 from channels.amazon.fba import AmazonStock
 from channels.amazon.feeds import InventoryFeeds
 from channels.amazon.merchant import MerchantStock
-from channels.amazon.notifications import Hint
 from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
 from channels.amazon.writing import Writer
 from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
 from channels.errors import Unreachable
+from channels.webhooks import Event
 
 #: The most listings in one feed. Amazon takes 25,000, but all are looked at first, 20 by each call and 5 calls a
 #: second, and the claim on them must not end meanwhile.
@@ -67,6 +67,7 @@ class AmazonChannel(Channel):
             settle_s=self.settings.settle_s,
             visible_within_s=self.settings.visible_within_s,
             orders=True,
+            queue=self.settings.queue_url is not None,
         )
 
     def read_all(self, cursor: str | None = None) -> Iterator[Page]:
@@ -95,12 +96,8 @@ class AmazonChannel(Channel):
             if not token:
                 return
 
-    def hints(self, wait_s: int = 0) -> Iterator[list[Hint]]:
-        """What Amazon's notifications ask to look at, ten at a time; none where no queue is configured.
-
-        What was given is taken off the queue only when the next is asked for, so mark it first, then go on.
-        For the first, wait up to so many seconds (20 at the most).
-        """
+    def hints(self, wait_s: int = 0) -> Iterator[list[Event]]:
+        """See :meth:`Channel.hints`: Amazon's notifications, ten at a time; none where no queue is configured."""
         if self.settings.queue_url is None:
             return
         try:

@@ -53,7 +53,8 @@ class AmazonClient(HttpClient):
     """One seller's calls of the Selling Partner API."""
 
     def __init__(self, channel: str, settings: AmazonSettings, services: Services) -> None:
-        super().__init__(channel, settings.api_url, budget=services.budget, timeout_s=TIMEOUT_S)
+        timeout_s = (TIMEOUT_S[0], settings.read_timeout_s)
+        super().__init__(channel, settings.api_url, budget=services.budget, timeout_s=timeout_s)
         self.seller_id = settings.seller_id
         self.marketplace_id = settings.marketplace_id
         self._tokens = AccessTokens(channel, settings, services.memory)

@@ -7,13 +7,14 @@ OrderChangeNotification and ListingsItemMfnQuantityChange of selling-partner-api
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from channels.amazon.models import MERCHANT
 from channels.amazon.settings import AmazonSettings
+from channels.webhooks import Event
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +23,6 @@ QUANTITY_CHANGE = "LISTINGS_ITEM_MFN_QUANTITY_CHANGE"
 
 #: How an order change says who ships it, by the stock that the settings ask for.
 SHIPPERS = {"merchant": "MFN", "amazon": "AFN"}
-
-
-class Hint(NamedTuple):
-    """Listings to be read again."""
-
-    #: Names this notification and its repetitions.
-    key: str
-    kind: str
-    #: Empty where the notification is about someone else, or of a kind that asks for nothing.
-    refs: tuple[str, ...]
 
 
 class BadNotification(Exception):
@@ -87,7 +78,7 @@ class OrderChange(Shape):
     summary: OrderSummary
 
 
-def hint(settings: AmazonSettings, body: str) -> Hint:
+def hint(settings: AmazonSettings, body: str) -> Event:
     """What a message asks of the channel with these settings.
 
     Raises:
@@ -100,7 +91,8 @@ def hint(settings: AmazonSettings, body: str) -> Hint:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadNotification(f"{place}: {first['msg']}") from error
-    return Hint(notification.notification_metadata.notification_id, notification.notification_type, refs)
+    key = notification.notification_metadata.notification_id
+    return Event(notification.notification_type, key, 0, refs, message=key)
 
 
 def _refs(settings: AmazonSettings, notification: Notification) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ TOKEN_URL = "https://api.amazon.com/auth/o2/token"  # noqa: S105 - an address, n
 #: five minutes (``benchmarks/amazon_patch_or_feed.py``; how long it does is not documented).
 FEED_FROM = 1500
 
+#: How long the claim on the listings of a feed must last: they are looked at first, for 20 s of its first half.
+FEED_LEASE_S = 60.0
+
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
 Secret = Annotated[SecretStr, Field(min_length=1)]
@@ -76,10 +79,18 @@ class AmazonSettings(ChannelSettings):
     visible_within_s: float = Field(default=900.0, gt=0)
     """For how many seconds an accepted write may stay invisible before it counts as lost and is written again."""
 
+    read_timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds to wait for each part of an answer."""
+
     @property
     def quota_owner(self) -> str:
         """See :attr:`ChannelSettings.quota_owner`. Amazon counts by seller and application, region by region."""
         return f"{self.api_url} {self.seller_id} {self.client_id}"
+
+    @property
+    def least_lease_s(self) -> float:
+        """See :attr:`ChannelSettings.least_lease_s`. All rows of a feed are looked at before it is sent."""
+        return max(2 * self.read_timeout_s, FEED_LEASE_S if self.feed_from else 0.0)
 
     @property
     def quotas(self) -> Mapping[str, Quota]:

@@ -16,9 +16,10 @@ from botocore.exceptions import (  # type: ignore[import-not-found, import-untyp
     NoCredentialsError,
 )
 
-from channels.amazon.notifications import BadNotification, Hint, hint
+from channels.amazon.notifications import BadNotification, hint
 from channels.amazon.settings import AmazonSettings
 from channels.errors import ChannelError, Denied, Rejected, Unanswered, Unreachable
+from channels.webhooks import Event
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class NotificationQueue:
             config=Config(connect_timeout=5, read_timeout=LONGEST_WAIT_S + 10, retries={"total_max_attempts": 1}),
         )
 
-    def hints(self, wait_s: int = 0) -> Iterator[list[Hint]]:
+    def hints(self, wait_s: int = 0) -> Iterator[list[Event]]:
         """All that waits in the queue, ten at a time, until it is empty; for the first, wait so many seconds.
 
         What was given is taken off the queue only when the next is asked for: a caller that falls gets it again.
@@ -80,7 +81,7 @@ class NotificationQueue:
         """Close all connections."""
         self._sqs.close()
 
-    def _understood(self, messages: Sequence[dict[str, Any]]) -> Iterator[Hint]:
+    def _understood(self, messages: Sequence[dict[str, Any]]) -> Iterator[Event]:
         for message in messages:
             try:
                 yield hint(self._settings, message["Body"])

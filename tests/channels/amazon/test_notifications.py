@@ -36,14 +36,14 @@ def told(sandbox, settings):
 def test_a_changed_quantity_names_its_listing(sandbox, told):
     sandbox.account.put("A", 10)
     (one,) = told()
-    assert (one.kind, one.refs) == ("LISTINGS_ITEM_MFN_QUANTITY_CHANGE", ("A",))
+    assert (one.scope, one.refs) == ("LISTINGS_ITEM_MFN_QUANTITY_CHANGE", ("A",))
 
 
 def test_a_changed_order_names_what_was_ordered(sandbox, told):
     sandbox.account.put("A", 10)
     order = sandbox.account.sell("A", 2)
     sandbox.account.advance(order, "CANCELLED")
-    orders = [one for one in told() if one.kind == "ORDER_CHANGE"]
+    orders = [one for one in told() if one.scope == "ORDER_CHANGE"]
     assert [one.refs for one in orders] == [("A",)] * 2
     assert len({one.key for one in orders}) == 2
 
@@ -63,7 +63,7 @@ def test_what_concerns_another_account_asks_for_nothing(sandbox, url, told, chan
     told()
     sandbox.account.sell("A", 2)
     other = AmazonSettings.model_validate(sandbox.settings(url) | change)
-    assert [one.refs for one in told(other) if one.kind == "ORDER_CHANGE"] == [()]
+    assert [one.refs for one in told(other) if one.scope == "ORDER_CHANGE"] == [()]
 
 
 def test_a_kind_that_is_not_used_asks_for_nothing(settings):
