@@ -54,7 +54,7 @@ class Context:
     @cached_property
     def writes(self) -> Writes:
         """Claims on listings."""
-        return Writes(self.store)
+        return Writes(self.store, lease_s=self.settings.write_lease_s)
 
     @cached_property
     def worklist(self) -> Worklist:

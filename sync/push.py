@@ -16,6 +16,7 @@ from itertools import groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
+from sync import webhooks
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.policy import target
@@ -34,12 +35,8 @@ MOST_DOUBTS = 10
 #: Seconds until writes that the channel has put off are tried again.
 PUT_OFF_S = 1.0
 
-#: Seconds of the lease that are kept for the answer to the last request of a write.
-ANSWER_S = 30.0
-
-#: Seconds that most writes take. The webhooks that tell of our own writes are looked at after that and the settle
-#: time; a write that takes longer costs one reading more.
-WRITE_S = 0.5
+#: The share of the lease in which requests are sent; the rest is kept for the answer to the last of them.
+SENDING = 0.5
 
 
 @dataclass(slots=True)
@@ -143,7 +140,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
         if (wanted := target(record)) is not None
     ]
     intents = _drop_uncertain(context, channel.name, intents, certain, pushed)
-    until = time.monotonic() + context.writes.lease_s - ANSWER_S
+    until = time.monotonic() + context.writes.lease_s * SENDING
     claims = context.writes.claim(
         channel.name,
         token,
@@ -193,9 +190,7 @@ def _send(
     pushed: Pushed,
     doubts: int,
 ) -> None:
-    if channel.capabilities.webhooks:
-        until_ms = context.store.now_ms() + round((channel.capabilities.settle_s + WRITE_S) * 1000)
-        context.worklist.hush(channel.name, [write.ref for write in writes], until_ms)
+    webhooks.expect_echo(context, channel, [write.ref for write in writes])
     try:
         outcomes = channel.write(writes, until=until)
     except ChannelError as error:  # by the contract nothing was applied

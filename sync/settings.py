@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     schedule: Path | None = None
     """The beat schedule, in the format of ``celerybeat-schedule.example``; unset: that example."""
 
+    write_lease_s: float = Field(default=60.0, gt=0)
+    """For how long a worker may hold listings for a write, in seconds; what one had that died is looked at after it."""
+
     sentry_dsn: SecretStr | None = None
     """Where errors are reported; unset: nowhere."""
 
@@ -159,6 +162,12 @@ def load_settings() -> Settings:
     if settings.authority and settings.authority not in settings.channels:
         instead = _instead(settings.authority, settings.channels)
         raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{instead}")
+    for name, channel in settings.channel_settings.items():
+        if settings.write_lease_s < channel.least_lease_s:
+            raise SettingsError(
+                f"{file}: write_lease_s: {settings.write_lease_s:g} s are too short for a write to channels.{name};"
+                f" with its settings it needs {channel.least_lease_s:g}"
+            )
     base = file.parent
     return settings.model_copy(
         update={

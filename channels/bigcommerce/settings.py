@@ -64,6 +64,11 @@ class BigCommerceSettings(ChannelSettings):
         """See :attr:`ChannelSettings.quota_owner`. The quota is the store's, whichever of its API accounts calls."""
         return f"{self.api_url}/stores/{self.store_hash}"
 
+    @property
+    def least_lease_s(self) -> float:
+        """See :attr:`ChannelSettings.least_lease_s`."""
+        return 2 * self.read_timeout_s
+
     @field_validator("api_url", "webhook_url")
     @classmethod
     def _without_slash(cls, url: str | None) -> str | None:

@@ -175,6 +175,12 @@ def test_keys_that_do_not_go_together_name_their_channel() -> None:
     assert said == "channels.store: webhook_url needs client_secret: without it no webhook can be verified"
 
 
+def test_a_write_may_not_outlast_the_claim_on_its_listings() -> None:
+    assert load("write_lease_s = 8\n" + GOOD + "read_timeout_s = 4\n").write_lease_s == 8
+    said = refused("write_lease_s = 8\n" + GOOD + "read_timeout_s = 5\n")
+    assert said == "write_lease_s: 8 s are too short for a write to channels.store; with its settings it needs 10"
+
+
 def test_every_mistake_is_told_at_once() -> None:
     assert len(refused(GOOD + "location_id = 0\nsettle_s = -1\nnonsense = 1").splitlines()) == 3
 
