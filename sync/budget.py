@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Literal, cast
 
 import redis
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: The longest that a call waits for leave, in seconds. Whoever would wait longer gives its worker slot back.
 WAIT_S = 2.0
+
+#: ``go``: make the call. ``wait``: ask again after the delay. ``off``: the delay is too long to wait for.
+Verdict = Literal["go", "wait", "off"]
 
 
 class Urgency(IntEnum):
@@ -100,10 +104,9 @@ class StoreBudget:
 
     def enter(self, operation: str) -> None:
         """See :meth:`channels.services.Budget.enter`."""
-        token, plan = uuid.uuid4().hex, self.plans.get(operation, Quota())
-        left_s = self.wait_s
+        token, left_s = uuid.uuid4().hex, self.wait_s
         while True:
-            verdict, delay_s = self._ask(operation, token, plan, left_s)
+            verdict, delay_s = self.ask(operation, token, left_s)
             if verdict == "go":
                 self._tokens(operation).append(token)
                 return
@@ -116,30 +119,37 @@ class StoreBudget:
     def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
         """See :meth:`channels.services.Budget.leave`. Never raises: what the answer said must not be lost by it."""
         held = self._tokens(operation)
-        token = held.pop() if held else ""
-        told: list[str | int] = [
-            *(_text(quota.left), _text(quota.limit), _ms(quota.reset_s), _ms(quota.window_s)),
-            *("" if quota.rate is None else repr(quota.rate), _ms(throttled_s)),
-        ]
-        burst = _text(self.plans.get(operation, Quota()).burst)
         try:
-            call = Call(self._keys(operation), [self.store.now_ms(), token, self._draw(), burst, *told])
-            (pause_ms,) = self.store.run("budget_leave", [call])
+            pause_s = self.tell(operation, held.pop() if held else "", quota, throttled_s=throttled_s)
         except redis.RedisError as error:
             log.warning("%s: the budget could not be told of an answer: %s", self.channel, error)
             return
         if throttled_s is not None:
-            log.warning(
-                "%s: %s: too many calls (429); nobody calls for %.1f s", self.channel, operation, pause_ms / 1000
-            )
+            log.warning("%s: %s: too many calls (429); nobody calls for %.1f s", self.channel, operation, pause_s)
 
-    def _ask(self, operation: str, token: str, plan: Quota, left_s: float) -> tuple[str, float]:
+    def ask(self, operation: str, token: str, left_s: float) -> tuple[Verdict, float]:
+        """Ask once for leave, for a caller that can still wait ``left_s`` seconds.
+
+        Returns the verdict, and the seconds until it is to ask again: after ``wait`` its place is kept for it,
+        after ``off`` it is not.
+        """
+        plan = self.plans.get(operation, Quota())
         args: list[str | int] = [
             *(self.store.now_ms(), token, int(_urgency.get()), round(left_s * 1000), self._draw()),
             *(round(self.reserve * 1000), "" if plan.rate is None else repr(plan.rate), plan.burst or 1),
         ]
         ((verdict, delay_ms),) = self.store.run("budget_enter", [Call(self._keys(operation), args)])
-        return verdict, delay_ms / 1000
+        return cast(Verdict, verdict), delay_ms / 1000
+
+    def tell(self, operation: str, token: str, quota: Quota, *, throttled_s: float | None = None) -> float:
+        """Say what an answer told. Returns for how many seconds nobody calls."""
+        args: list[str | int] = [
+            *(self.store.now_ms(), token, self._draw(), _text(self.plans.get(operation, Quota()).burst)),
+            *(_text(quota.left), _text(quota.limit), _ms(quota.reset_s), _ms(quota.window_s)),
+            *("" if quota.rate is None else repr(quota.rate), _ms(throttled_s)),
+        ]
+        (pause_ms,) = self.store.run("budget_leave", [Call(self._keys(operation), args)])
+        return float(pause_ms) / 1000
 
     def _keys(self, operation: str) -> list[str]:
         bucket = operation.replace(" ", "-") if operation in self.plans else "all"

@@ -22,6 +22,8 @@ local PROBE_MS = 10000
 local CLASS = 1e13
 -- Grace for a sleeper to wake, and for a caller that was put off to come back.
 local WAKE_MS, BACK_MS = 500, 5000
+-- To be put off and to come back costs more than a call; so it is for this long at least.
+local BACK_AFTER_MS = 1000
 
 if q.kind == 'unknown' and ARGV[7] ~= '' then open_bucket(tonumber(ARGV[7]), tonumber(ARGV[8])) end
 roll()
@@ -49,8 +51,11 @@ local came = redis.call('ZSCORE', KEYS[3], token)
 local place = standing * CLASS + (came and came % CLASS or now)
 local ahead = redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. string.format('%.17g', place))
 
--- How soon an answer may come that tells of more room, and whoever is ahead has taken of it.
-local soon = math.min(500, math.max(10, math.ceil((q.took or 200) / 2)) * (1 + math.floor(ahead / 8)))
+-- How soon an answer may come that tells of more room, and whoever is ahead has taken of it. The longer none has
+-- come, the less it is asked for: callers may be dead.
+local soon = math.max(10, math.ceil((q.took or 200) / 2)) * (1 + math.floor(ahead / 8))
+local newest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+soon = math.min(1000, math.max(soon, newest and math.floor((now - tonumber(newest)) / 2) or 0))
 
 -- What other apps may have taken since we were last told, and will until our call arrives.
 local function cushion()
@@ -64,31 +69,28 @@ end
 -- Each gives 0 for leave to go, or the ms until it is worth asking again.
 local function by_window()
   local limit = q.limit - math.floor(q.limit * reserve)
-  if q.known == 0 then
-    -- the window is new: nobody knows what others have taken of it, so only a few go before the first answer
-    limit = math.max(limit, 1)
-    if in_flight >= math.max(1, math.floor(limit / 8)) then return soon end
-  end
+  if q.known == 0 then limit = math.max(limit, 1) end  -- it may have been raised; one call finds out
   local free = limit - q.used - q.blind - in_flight - cushion() - kept - ahead
-  if free >= 1 then
-    local share = q.limit * WINDOW_SHARES[standing]
-    local left = (q.ends - now) / q.window
-    if free - math.floor(share * math.max(0, left - MELTED) / (1 - MELTED)) >= 1 then return 0 end
-    local enough = MELTED + (1 - MELTED) * free / share
-    return math.ceil((left - enough) * q.window) + 1
+  if free < 1 then
+    if in_flight > 0 and free + in_flight >= 1 then return math.min(soon, q.ends - now + 1) end
+    return math.ceil(q.ends - now + draw * math.min(q.window / 20, 250) * (class + 1) / 5) + 1
   end
-  if in_flight > 0 and free + in_flight >= 1 then return math.min(soon, q.ends - now + 1) end
-  return math.ceil(q.ends - now + draw * math.min(q.window / 20, 250) * (class + 1) / 5) + 1
+  -- while the window is new, nobody knows what others have taken of it: only a few go before the first answer
+  if q.known == 0 and in_flight >= math.max(1, math.floor(limit / 8)) then return soon end
+  local share, left = q.limit * WINDOW_SHARES[standing], (q.ends - now) / q.window
+  if free - math.floor(share * math.max(0, left - MELTED) / (1 - MELTED)) >= 1 then return 0 end
+  return math.ceil((left - MELTED - (1 - MELTED) * free / share) * q.window) + 1
 end
 
 local function by_bucket()
   refill()
   local rate = q.rate * (1 - reserve)
-  local needed = 1 + GRAIN_MS * q.rate / 1000
-  needed = needed + math.min(math.floor(q.burst * BUCKET_SHARES[standing]), math.max(0, q.burst - 2))
-  local free = q.tokens - in_flight - kept - ahead
-  if free >= needed or (q.burst < 2 and free >= q.burst) then return 0 end
-  return math.max(math.ceil((math.min(needed, q.burst) - free) / rate * 1000), 1)
+  local grain = q.tokens < q.burst and GRAIN_MS * q.rate / 1000 or 0
+  local own = 1 + math.min(math.floor(q.burst * BUCKET_SHARES[standing]), q.burst - 1) + in_flight
+  local missing = own + kept + ahead + grain - q.tokens
+  if missing <= 0 then return 0 end
+  local delay = math.ceil(missing / rate * 1000)
+  return own > q.burst and math.max(delay, soon) or delay
 end
 
 local function by_nothing()
@@ -118,7 +120,7 @@ if delay == 0 then
 end
 local answer = 'wait'
 if delay > may_sleep then
-  answer, delay = 'off', delay + math.ceil(draw * math.min(delay / 10, 3000))
+  answer, delay = 'off', math.max(delay + math.ceil(draw * math.min(delay / 10, 3000)), BACK_AFTER_MS)
   redis.call('ZREM', KEYS[3], token)
 else
   redis.call('ZADD', KEYS[3], string.format('%.17g', place), token)

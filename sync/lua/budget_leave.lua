@@ -74,8 +74,10 @@ end
 if rate then
   if q.kind ~= 'bucket' then open_bucket(rate, math.max(1, tonumber(ARGV[4]) or 1)) end
   refill()
-  q.rate, q.told_at = rate, now
   if granted then q.tokens = math.max(0, q.tokens - 1) end
+  -- too much has been counted, nobody knows for how long: calls in flight may have been granted on it as well
+  if rate < q.rate then q.tokens = 0 end
+  q.rate, q.told_at = rate, now
 elseif granted and (left or limit) and q.kind ~= 'bucket' then
   learn_window()
 elseif granted then
@@ -94,10 +96,7 @@ if throttled then
     pause = pause + 100 + math.floor(draw * math.min(CAP_MS, BASE_MS * 2 ^ (q.strikes - 1)))
   end
   q.pause = math.max(q.pause or 0, now + pause)
-  if q.kind == 'bucket' then
-    refill()
-    q.tokens = math.min(q.tokens, flight())
-  end
+  if q.kind == 'bucket' then q.tokens, q.at = 0, math.max(now, q.at) end
 elseif granted and granted >= (q.strike_at or 0) and (q.told_at == now or q.kind == 'free') then
   q.strikes = 0
 end

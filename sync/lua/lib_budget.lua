@@ -89,6 +89,11 @@ end
 -- The window ends by the clock, should no answer tell of it first.
 local function roll()
   if q.kind ~= 'window' or now < q.ends then return end
+  if q.known == 0 and q.blind > 0 and now < q.blind_at + q.window then
+    -- this window was only foretold, and no answer since has said when it truly ends
+    q.ends = q.blind_at + q.window
+    return
+  end
   local passed = math.floor((now - q.ends) / q.window) + 1
   for _ = 1, math.min(passed, 2) do next_window() end
   q.ends, q.low = q.ends + passed * q.window, q.low + passed * q.window
