@@ -262,6 +262,10 @@ class Channel(ABC):
         """
         return iter(())
 
+    def event_refs(self, ref: str) -> tuple[str, ...]:
+        """The refs by which events may name a listing. Its own is one of them; its product's may be another."""
+        return (ref,)
+
     def ensure_hooks(self) -> Ensured:
         """Register, repair and re-arm our hooks at the channel, and delete those of ours that are stale."""
         raise NotImplementedError(f"{type(self).__name__} registers no webhooks")

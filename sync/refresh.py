@@ -23,18 +23,19 @@ GATHER = 1000
 GONE_S = 60.0
 
 #: Seconds without a new mark after which a burst counts as over. A sale comes as three or four events.
-LULL_S = 0.04
+LULL_S = 0.03
 
-#: The longest that a mark waits for others, in seconds.
-LONGEST_S = 0.3
+#: The longest that a mark waits for others, in seconds: while they are few, and once they are a burst.
+FEW_S, BURST_S = 0.1, 0.4
+
+#: How many marks at a time are a burst: waiting for more of them saves calls, of the other channels as well.
+BURST = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Waits until a burst of marks has come together, so that it costs few readings."""
+    """Waits until the marks that belong together have come, so that they cost few readings."""
 
-    lull_s: float = LULL_S
-    longest_s: float = LONGEST_S
     sleep: Callable[[float], None] = time.sleep
 
     def wait(self, context: Context, name: str) -> None:
@@ -44,18 +45,23 @@ class Gather:
         now_ms = began_ms
         while True:
             crowd = context.worklist.crowd(name, now_ms)
-            left_s = self.left_s(crowd, full, now_ms, began_ms)
+            left_s = patience_s(crowd, full, now_ms, began_ms)
             if left_s <= 0:
                 return
             self.sleep(left_s)
             now_ms = context.store.now_ms()
 
-    def left_s(self, crowd: Crowd, full: int, now_ms: int, began_ms: int) -> float:
-        """For how long it may pay to wait for more marks, in seconds; 0 or less: read now."""
-        if not 0 < crowd.size < full:
-            return 0.0
-        lull_s = self.lull_s - (now_ms - crowd.newest_ms) / 1000
-        return min(lull_s, self.longest_s - (now_ms - began_ms) / 1000)
+
+def patience_s(crowd: Crowd, full: int, now_ms: int, began_ms: int) -> float:
+    """For how long it may pay to wait for more marks than there are, in seconds; 0 or less: read now.
+
+    ``full``: how many one call reads; ``began_ms``: since when it has been waited.
+    """
+    if not 0 < crowd.size < full:
+        return 0.0
+    lull_s = LULL_S - (now_ms - crowd.newest_ms) / 1000
+    longest_s = BURST_S if crowd.size >= BURST else FEW_S
+    return min(lull_s, longest_s - (now_ms - began_ms) / 1000)
 
 
 def refresh(

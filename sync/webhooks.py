@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from channels import Channel
 from channels.webhooks import Event
 from sync.bells import Bells
 from sync.context import Context
@@ -43,6 +45,14 @@ ORDERS_S = 5.0
 
 #: After how many seconds a channel is read that lost a listing; more of them are lost at a time.
 GONE_S = 60.0
+
+#: Seconds that most writes take. One that takes longer costs a reading that does not count.
+WRITE_S = 0.25
+
+#: From how many listings on a write is one of many, and how far apart the times are at which the echoes of few and of
+#: many are looked at, in milliseconds.
+MANY = 20
+FEW_STEP_MS, MANY_STEP_MS = 500, 2000
 
 _NEVER_MS = 2**53
 
@@ -107,6 +117,23 @@ def take(context: Context, bells: Bells, name: str, deadline: Deadline) -> bool:
         if deadline.over:
             return False
     return True
+
+
+def expect_echo(context: Context, channel: Channel, refs: Sequence[str]) -> None:
+    """Before a write to these listings: have the events that it will bring about wait for the settle time."""
+    if channel.capabilities.webhooks:
+        names = dict.fromkeys(name for ref in refs for name in channel.event_refs(ref))
+        until_ms = quiet_until(context.store.now_ms(), channel.capabilities.settle_s, len(refs))
+        context.worklist.hush(channel.name, names, until_ms)
+
+
+def quiet_until(now_ms: int, settle_s: float, size: int) -> int:
+    """Until when no reading counts of listings whose write begins now, ms.
+
+    Rounded up, more for many listings than for few, so that the batches of one push are read together afterwards.
+    """
+    step_ms = MANY_STEP_MS if size >= MANY else FEW_STEP_MS
+    return -(-(now_ms + round((settle_s + WRITE_S) * 1000)) // step_ms) * step_ms
 
 
 def ensure(context: Context, name: str) -> bool:

@@ -91,6 +91,10 @@ class BigCommerceChannel(Channel):
         """See :meth:`Channel.understand`."""
         return parse(self.settings, body)
 
+    def event_refs(self, ref: str) -> tuple[str, ...]:
+        """See :meth:`Channel.event_refs`. Each change of a variant is told of its product as well."""
+        return tuple(dict.fromkeys((ref, str(Ref.product_of(ref)))))
+
     def ensure_hooks(self) -> Ensured:
         """See :meth:`Channel.ensure_hooks`. Without a ``webhook_url`` ours are taken away."""
         return ensure(self.client, self.name, self.settings)
