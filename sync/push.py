@@ -8,23 +8,29 @@ revision (rules 1 and 2); the write is sent; its outcome is settled (rule 5).
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
-from sync import webhooks
+from sync import budget, webhooks
+from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.policy import target
 from sync.pull import read_refs
 from sync.records import Record
+from sync.worklist import CLASS
 from sync.writes import Intent, Settlement
 
 log = logging.getLogger(__name__)
+
+#: What the calls of a batch are for, by the most urgent of its writes.
+NEEDS = (Urgency.WRITE_TO_ZERO, Urgency.WRITE_DOWN, Urgency.WRITE_UP)
 
 #: How many dirty listings are looked at together, so that the most urgent of them go first.
 LOOKAHEAD = 2000
@@ -59,21 +65,35 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     channel, pushed = context.channel(name), Pushed()
     if not channel.capabilities.writes:
         return pushed
-    tried: set[str] = set()
+    tried: dict[str, float] = {}
     while not deadline.over:
-        dirty = [sku for sku in context.worklist.dirty(name, LOOKAHEAD) if sku not in tried]
+        dirty = _not_tried(context.worklist.ranks(name, LOOKAHEAD), tried)
         if not dirty:
             return pushed
         tried.update(dirty)
-        wrong = _drop_right(context, name, context.ledger.records(dirty), pushed)
-        for batch in batches(wrong, name, channel.capabilities):
+        waiting = _drop_right(context, name, context.ledger.records(list(dirty)), pushed)
+        for batch in batches(waiting, name, channel.capabilities):
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return pushed
-            moved = _push_batch(context, channel, batch, pushed)
-            tried.difference_update(moved)
+            need = min(urgency(record.listings[name].level, target(record) or 0) for record in batch)
+            if any(rank < need * CLASS for rank in _not_tried(context.worklist.ranks(name, 1), tried).values()):
+                _forget(tried, (record.folded for record in waiting))  # something more urgent has come
+                break
+            with budget.urgency(NEEDS[need]):
+                _forget(tried, _push_batch(context, channel, batch, pushed))
     pushed.finished = False
     return pushed
+
+
+def _not_tried(dirty: Mapping[str, float], tried: Mapping[str, float]) -> dict[str, float]:
+    """Those that were not tried in this push, or have become more urgent since."""
+    return {sku: rank for sku, rank in dirty.items() if rank < tried.get(sku, math.inf)}
+
+
+def _forget(tried: dict[str, float], skus: Iterable[str]) -> None:
+    for sku in skus:
+        tried.pop(sku, None)
 
 
 def urgency(level: int, wanted: int) -> int:

@@ -7,6 +7,9 @@ from typing import NamedTuple, cast
 
 from sync.store import BUCKETS, Call, Store, bucket_of, bucket_prefix
 
+#: What separates the classes of urgency in the ranks of dirty listings (see ``lua/lib_dirty.lua``).
+CLASS = 1e13
+
 
 class Waiting(NamedTuple):
     """How much waits on one channel."""
@@ -38,11 +41,15 @@ class Worklist:
         self.store = store
 
     def dirty(self, channel: str, limit: int) -> list[str]:
-        """Folded SKUs whose listing may be wrong, the longest waiting first, about ``limit`` of them."""
+        """Folded SKUs whose listing may be wrong, the most urgent first and then the longest waiting."""
+        return list(self.ranks(channel, limit))
+
+    def ranks(self, channel: str, limit: int) -> dict[str, float]:
+        """About ``limit`` of them with their ranks: the class times ``CLASS``, and since when (ms)."""
         share = -(-limit // BUCKETS)
         found = self._each("dirty", channel, lambda pipeline, key: pipeline.zrange(key, 0, share - 1, withscores=True))
-        rows = [(score, sku) for bucket in found for sku, score in bucket]
-        return [sku for _, sku in sorted(rows)]
+        rows = [(rank, sku) for bucket in found for sku, rank in bucket]
+        return {sku: rank for rank, sku in sorted(rows)}
 
     def due_marks(self, channel: str, now_ms: int, limit: int) -> list[str]:
         """Refs to be read again now, the longest waiting first."""

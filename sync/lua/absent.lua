@@ -10,6 +10,8 @@ local prefix, channel = KEYS[1], ARGV[1]
 local now, pull_began = tonumber(ARGV[2]), tonumber(ARGV[3])
 local answer = {}
 
+-- include lib_dirty.lua
+
 for i = 4, #ARGV do
   local folded = ARGV[i]
   local key = prefix .. 'sku:' .. folded
@@ -30,7 +32,7 @@ for i = 4, #ARGV do
       what = 'adopted'
     elseif here and not there then
       redis.call('HDEL', key, channel .. ':hold')
-      redis.call('ZADD', prefix .. 'dirty:' .. channel, 'NX', now, folded)
+      dirty(key, folded, channel)
       what = 'alone'
     end
   elseif read_at and read_at < pull_began and string.sub(hold, 1, 7) ~= 'missing' then

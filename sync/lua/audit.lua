@@ -13,6 +13,7 @@
 local prefix, channel, now, cause = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local writable = {}
 for i = 1, tonumber(ARGV[4]) do writable[i] = ARGV[4 + i] end
+-- include lib_dirty.lua
 -- include lib_movement.lua
 -- include lib_edge.lua
 

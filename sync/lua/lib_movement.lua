@@ -1,11 +1,6 @@
 -- Rule 4, for every script that moves stock: the movement, on hand, the revision and the marks of all listings
--- that may now be wrong, in one step. The including script has set `prefix`, `channel`, `now` and `writable`.
-
-local function dirty(key, folded, name)
-  if redis.call('HEXISTS', key, name .. ':level') == 1 then
-    redis.call('ZADD', prefix .. 'dirty:' .. name, 'NX', now, folded)
-  end
-end
+-- that may now be wrong, in one step. The including script has set `prefix`, `channel`, `now` and `writable`, and
+-- has included lib_dirty.lua.
 
 local function dirty_here(key, folded)
   for _, name in ipairs(writable) do

@@ -3,7 +3,7 @@
 -- KEYS[1]  prefix of the bucket, "is:{7}:". Below it this script uses, all in one hash slot:
 --            sku:<folded>      hash, the record of one SKU (fields: see sync/records.py)
 --            movements         stream, one entry for each change of on hand; `prev` links to the SKU's last one
---            dirty:<channel>   zset folded -> since ms; listings whose target may differ from their level
+--            dirty:<channel>   zset folded -> see lib_dirty.lua; listings whose target may differ from their level
 --            marks:<channel>   zset ref -> due ms; listings to be read again
 --            open:<channel>    zset folded -> due ms; writes that no reading has settled yet
 --            listings:<channel> how many listings there are
@@ -33,6 +33,7 @@ local function look_again(ref, due)
   if readable then redis.call('ZADD', MARKS, 'GT', due, ref) end
 end
 
+-- include lib_dirty.lua
 -- include lib_movement.lua
 -- include lib_edge.lua
 

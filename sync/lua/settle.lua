@@ -11,7 +11,9 @@
 
 local prefix, channel = KEYS[1], ARGV[1]
 local now, settle_ms, token = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local DIRTY, OPEN = prefix .. 'dirty:' .. channel, prefix .. 'open:' .. channel
+local OPEN = prefix .. 'open:' .. channel
+
+-- include lib_dirty.lua
 
 local function settle(folded, result, words)
   local key = prefix .. 'sku:' .. folded
@@ -40,7 +42,7 @@ local function settle(folded, result, words)
     if parked then redis.call('HSET', key, channel .. ':hold', 'parked|' .. rev .. '|' .. words) end
   end
   if result == 'deferred' or redis.call('HGET', key, 'rev') ~= rev then
-    redis.call('ZADD', DIRTY, 'NX', now, folded)
+    dirty(key, folded, channel)
   end
   return 'done'
 end
