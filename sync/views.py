@@ -47,6 +47,34 @@ def stock_rows(context: Context, records: Iterable[Record]) -> Iterator[dict[str
         }
 
 
+class HeldView(NamedTuple):
+    """A listing that is not written, and why."""
+
+    sku: str
+    channel: str
+    state: State
+    level: int
+    target: int | None
+    #: The channel's own words, or the id of the other listing with this SKU.
+    words: str
+
+
+def held(context: Context, records: Iterable[Record]) -> Iterator[HeldView]:
+    """Every listing that is parked, quarantined or missing."""
+    now_ms = context.store.now_ms()
+    for record in records:
+        for name, view in listing_views(context, record, now_ms).items():
+            if view.state in (State.PARKED, State.QUARANTINED, State.MISSING):
+                hold = record.listings[name].hold
+                words = hold.words if hold else "the authority has never counted it"
+                yield HeldView(record.sku, name, view.state, view.level, view.target, words)
+
+
+def held_row(view: HeldView) -> dict[str, Any]:
+    """A row of ``parked --json``."""
+    return view._asdict() | {"state": view.state.value}
+
+
 def movement_row(movement: Movement) -> dict[str, Any]:
     """A row of ``history --json``."""
     return {

@@ -104,6 +104,14 @@ class Writes:
         rows = [(row.folded, row.result.value, row.words[:WORDS_LIMIT]) for row in settlements]
         return [what for (what,) in self._by_bucket("settle", head, rows, width=1)]
 
+    def retry(self, channel: str, skus: Sequence[str], now_ms: int) -> int:
+        """Let parked listings of these folded SKUs be tried again; gives how many there were."""
+        rows: dict[int, list[str]] = {}
+        for sku in skus:
+            rows.setdefault(bucket_of(sku), []).append(sku)
+        calls = [Call([bucket_prefix(bucket)], [channel, now_ms, *mine]) for bucket, mine in rows.items()]
+        return sum(self.store.run("retry", calls))
+
     def _by_bucket(
         self, script: str, head: list[str | int], rows: Sequence[tuple[str | int, ...]], *, width: int
     ) -> Iterable[tuple[str, ...]]:

@@ -1,0 +1,70 @@
+"""``celery -A sync parked`` and ``retry``: listings that are not written, why, and another try."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+from celery.bin.base import CeleryCommand
+from rich.text import Text
+
+from sync.bells import Bells
+from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.records import State
+from sync.store import fold
+from sync.views import held, held_row
+
+#: How many rows of a table are measured together, so that a long list appears as it is read.
+ROWS_A_TABLE = 500
+
+#: What people can do about each state.
+ADVICE = {
+    State.PARKED: "mend it at the channel, then: celery -A sync retry",
+    State.QUARANTINED: "give each SKU one listing there, and count it at the authority",
+    State.MISSING: "it is written again when the channel shows it again",
+}
+
+
+@click.command(cls=CeleryCommand)
+@json_option
+@click.pass_context
+@one_line_errors
+def parked(ctx: click.Context, as_json: bool) -> None:
+    """List what is not written, and why: parked, quarantined and missing listings."""
+    context = context_of(ctx)
+    found = held(context, context.ledger.every_record())
+    if as_json:
+        print_json(held_row(view) for view in found)
+        return
+    out, states = console(), set[State]()
+    while chunk := list(islice(found, ROWS_A_TABLE)):
+        rows = table(None, ["SKU", "channel", "state", "level", "target", "why"], right=["level", "target"])
+        for view in chunk:
+            states.add(view.state)
+            cells = (view.sku, view.channel, view.state.value, str(view.level), figure(view.target), view.words)
+            rows.add_row(*(Text(cell) for cell in cells))
+        out.print(rows)
+    for state in sorted(states):
+        out.print(f"{state.value}: {ADVICE[state]}")
+    if not states:
+        out.print("Nothing is held back.")
+
+
+@click.command(cls=CeleryCommand)
+@click.argument("skus", nargs=-1)
+@click.option("--channel", help="Only on this channel; without it, on all of them.")
+@click.pass_context
+@one_line_errors
+def retry(ctx: click.Context, skus: tuple[str, ...], channel: str | None) -> None:
+    """Try parked listings again: all of them, or those of the SKUs named."""
+    app = app_of(ctx)
+    context = app.context
+    freed = 0
+    for name in context.named(channel):
+        names = [fold(sku) for sku in skus] or [
+            fold(view.sku) for view in held(context, context.ledger.every_record()) if view.channel == name
+        ]
+        freed += context.writes.retry(name, names, context.store.now_ms())
+    if freed:
+        Bells(app).ring_for_dirty()
+    click.echo(f"{freed} parked listings are tried again." if freed else "Nothing of this is parked.")
