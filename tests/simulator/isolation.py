@@ -1,0 +1,45 @@
+"""What the code under test must not reach while a run lasts: the wall clock and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+import channels.batches
+import sync.ledger
+import sync.push
+import sync.store
+import sync.worklist
+from tests.simulator.engine import Engine
+
+#: How many buckets the few SKUs of a run are spread over. More would only cost time.
+BUCKETS = 2
+
+
+class _Time:
+    """Stands in for the ``time`` module where the code under test measures how long something takes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def monotonic(self) -> float:
+        """Simulated seconds."""
+        return self._engine.now / 1000
+
+
+@contextmanager
+def isolated(engine: Engine) -> Iterator[None]:
+    """Give the code under test the time of an engine."""
+    disabled = logging.root.manager.disable
+    with ExitStack() as stack:
+        for module in (sync.push, channels.batches):
+            stack.enter_context(patch.object(module, "time", _Time(engine)))
+        for module in (sync.store, sync.ledger, sync.worklist):
+            stack.enter_context(patch.object(module, "BUCKETS", BUCKETS))
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(disabled)

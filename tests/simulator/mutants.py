@@ -1,0 +1,234 @@
+"""Bugs of this field, built in one at a time: a simulator that does not catch them proves nothing.
+
+Each changes the text of a script, or a function, in this process alone. A change whose place is not found is an
+error, so that a mutant never goes on living beside code that has moved on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+import sync.push
+import sync.store
+from channels import Outcome, Result, Write
+from sync.ledger import Merged
+from sync.policy import target
+from sync.records import Record
+from sync.store import Script
+from tests.simulator import channels
+from tests.simulator.channels import CAPABILITIES, ModelChannel
+from tests.simulator.engine import Worker, current_worker
+
+#: A change to a script: its name, what stands there, what stands there instead.
+Change = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One bug. ``like``: the rule it breaks, or where it was seen, by the list in ``docs/correctness.md``.
+
+    ``rare``: it does harm only when a worker stands still for longer than its lease, and another is just then at
+    the same listing: once in a thousand seeds.
+    """
+
+    like: str
+    mode: str
+    lua: Sequence[Change] = ()
+    python: Callable[[ExitStack], None] | None = None
+    rare: bool = False
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """With the bug built in."""
+        with ExitStack() as stack:
+            if self.lua:
+                scripts = {name: _changed(name, self.lua) for name in {name for name, _, _ in self.lua}}
+                real = sync.store.script
+                stack.enter_context(patch.object(sync.store, "script", lambda name: scripts.get(name) or real(name)))
+            if self.python:
+                self.python(stack)
+            yield
+
+
+def _changed(name: str, changes: Sequence[Change]) -> Script:
+    script = Script(name)
+    for of, old, new in changes:
+        if of == name:
+            if old not in script.text:
+                raise LookupError(f"{name}.lua has no {old!r} any more: mend the mutant")
+            script.text = script.text.replace(old, new)
+    script.sha = hashlib.sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+    return script
+
+
+def _captured(stack: ExitStack) -> None:
+    """The number is worked out once, when the task begins, and written whatever has happened since."""
+    captured: dict[tuple[Worker, str], int | None] = {}
+
+    def first(record: Record) -> int | None:
+        worker, now = current_worker(), target(record)
+        return captured.setdefault((worker, record.folded), now) if worker else now
+
+    stack.enter_context(patch.object(sync.push, "target", first))
+
+
+def _sure(stack: ExitStack) -> None:
+    """A lost answer counts as done."""
+    real = sync.push._certain
+
+    def certain(write: Write, outcome: Outcome) -> Result:
+        result = real(write, outcome)
+        return Result.CONFIRMED if result is Result.UNKNOWN else result
+
+    stack.enter_context(patch.object(sync.push, "_certain", certain))
+
+
+def _unguarded(stack: ExitStack) -> None:
+    """Nothing is read before a write."""
+
+    def nothing(context: Any, name: str, refs: Sequence[str], cause: str) -> Merged:
+        known = {
+            listing.ref: record.folded
+            for record in context.ledger.every_record()
+            for listing in [record.listings.get(name)]
+            if listing
+        }
+        return Merged(valid={known[ref] for ref in refs})
+
+    stack.enter_context(patch.object(sync.push, "read_refs", nothing))
+
+
+def _unaudited(stack: ExitStack) -> None:
+    """Orders are not asked for."""
+    stack.enter_context(
+        patch.dict(channels.CAPABILITIES, {kind: replace(what, orders=False) for kind, what in CAPABILITIES.items()})
+    )
+
+
+def _again(stack: ExitStack) -> None:
+    """A write whose answer was lost is sent again."""
+    real = ModelChannel.write
+
+    def write(self: ModelChannel, writes: Sequence[Write], **options: Any) -> list[Outcome]:
+        outcomes = real(self, writes, **options)
+        if all(outcome.result is Result.UNKNOWN for outcome in outcomes):
+            outcomes = real(self, writes, **options)
+        return outcomes
+
+    stack.enter_context(patch.object(ModelChannel, "write", write))
+
+
+_NO_FENCE = ("claim", "if (seen[1] or '0') ~= rev or (ref ~= '' and ref ~= seen[5]) then return 'moved', '' end", "")
+
+#: By name. The first is none.
+MUTANTS: dict[str, Mutant] = {
+    "": Mutant("", "catalog"),
+    "captured quantity": Mutant("F1, F2", "catalog", [_NO_FENCE], _captured),
+    "older revision wins": Mutant("F2", "catalog", [_NO_FENCE]),
+    "quantity in the key": Mutant(
+        "F3",
+        "catalog",
+        [
+            (
+                "claim",
+                "  local due = now + lease_ms\n",
+                "  local seen_key = prefix .. table.concat({'seen', channel, folded, target}, ':')\n"
+                "  if not redis.call('SET', seen_key, 1, 'NX') then\n"
+                "    redis.call('ZREM', DIRTY, folded)\n    return 'right', ''\n  end\n  local due = now + lease_ms\n",
+            )
+        ],
+    ),
+    "two writes in flight": Mutant("F2", "inventory", [("claim", "if seen[3] then", "if false then")]),
+    "history clamped at zero": Mutant(
+        "F5",
+        "catalog",
+        [
+            (
+                "merge",
+                "local on_hand = redis.call('HINCRBY', key, 'on_hand', units)",
+                "local on_hand = redis.call('HINCRBY', key, 'on_hand', units)\n"
+                "  if on_hand < 0 then on_hand = 0 redis.call('HSET', key, 'on_hand', 0) end",
+            )
+        ],
+    ),
+    "delta booked twice": Mutant(
+        "F6", "catalog", [("merge", "if level ~= confirmed then redis.call('HSET', key, F.level, level) end", "")]
+    ),
+    "last submitted is confirmed": Mutant(
+        "F11",
+        "inventory",
+        [
+            ("settle", "if result == 'accepted' or result == 'unknown' then", "if false then"),
+            ("settle", "if result == 'confirmed' then", "if result ~= 'refused' and result ~= 'deferred' then"),
+        ],
+    ),
+    "lost answer counts as done": Mutant("F11", "catalog", python=_sure),
+    "lost answer counts as lost": Mutant(
+        "F11",
+        "catalog",
+        [("merge", "units, reason, assumed = story(", "units, reason, assumed = level - base, why, 0 --")],
+    ),
+    "accepted is not waited for": Mutant(
+        "F11", "amazon", [("merge", "if not applied_if_accepted and level ~= target and", "if false and")]
+    ),
+    "window ignored": Mutant("rule 3", "catalog", [("merge", "if began < read_at then", "if false then")]),
+    "settle time ignored": Mutant(
+        "rule 3",
+        "catalog",
+        [
+            ("merge", "began <= ended_at + settle_ms", "began <= ended_at"),
+            ("merge", "began <= wrote_at + settle_ms", "false"),
+        ],
+    ),
+    "stranger settles a write": Mutant(
+        "rule 2",
+        "catalog",
+        [("settle", "if phase ~= 'sent' or owner ~= token then return 'late' end", "")],
+        rare=True,
+    ),
+    "change forgotten during a write": Mutant(
+        "rule 1",
+        "catalog",
+        [("settle", "if result == 'deferred' or redis.call('HGET', key, 'rev') ~= rev then", "if false then")],
+    ),
+    "missing is zero": Mutant(
+        "F8",
+        "catalog",
+        [
+            (
+                "absent",
+                "redis.call('HSET', key, channel .. ':hold', 'missing|' .. now .. '|')",
+                "redis.call('HINCRBY', key, 'on_hand', -tonumber(redis.call('HGET', key, channel .. ':level')))\n"
+                "    redis.call('HSET', key, channel .. ':level', 0)",
+            )
+        ],
+    ),
+    "first reading moves stock": Mutant(
+        "rule 4",
+        "catalog",
+        [
+            (
+                "merge",
+                "    dirty_here(key, folded)\n    return tell(index, 'opened')",
+                "    if on_hand then move(key, folded, level, level, 'opened', cause) end\n"
+                "    return tell(index, 'opened')",
+            )
+        ],
+    ),
+    "relative write sent again": Mutant("rule 6", "relative", python=_again),
+    "nothing read before a write": Mutant("F1", "catalog", python=_unguarded),
+    "orders not checked": Mutant("F1", "catalog", python=_unaudited),
+    "audit believes hands are sales": Mutant(
+        "F19",
+        "catalog",
+        [
+            ("audit", "math.max(-sold - tonumber(d), -beside)", "(-sold - tonumber(d))"),
+            ("audit", "if beside == 0 then missed = tonumber(assumed) end", ""),
+        ],
+    ),
+}

@@ -1,0 +1,248 @@
+"""What happens in one run, drawn from its seed before it starts.
+
+Each event stands by itself and draws from a generator of its own, so that taking one away leaves the others as
+they were: that is how a failing run is made short.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: How the shop is written, or that Amazon stands in its place.
+MODES = ("catalog", "inventory", "relative", "amazon")
+
+Task = Literal["pull", "refresh", "push", "audit"]
+
+#: What workers take up, the likelier the more often it stands here.
+TASKS: tuple[Task, ...] = ("pull", "refresh", "push", "push", "push", "audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens ``at`` milliseconds after the start; ``id`` names it within its run."""
+
+    id: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sale(Event):
+    """Somebody buys. An online channel refuses what it does not have, a till does not."""
+
+    channel: str
+    sku: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit(Event):
+    """Somebody restocks, takes away or counts anew at a channel: no order tells of it."""
+
+    channel: str
+    sku: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Return(Event):
+    """The order of a SKU at an online channel is cancelled and its stock given back; the order shows it."""
+
+    channel: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class File(Event):
+    """The till writes its counts to a file, which arrives ``delay`` milliseconds later."""
+
+    delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hint(Event):
+    """A webhook marks a listing to be read again."""
+
+    channel: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Event):
+    """A channel refuses all writes of a SKU, until some time later."""
+
+    channel: str
+    sku: str
+    lasts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage(Event):
+    """A channel cannot be reached."""
+
+    channel: str
+    lasts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap(Event):
+    """A listing is left out of a channel's readings for a while."""
+
+    channel: str
+    sku: str
+    lasts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Event):
+    """A worker takes up a task.
+
+    ``crash_at`` is the boundary at which it dies (0: it does not); ``stands_ms`` is for how long it stands still when
+    its first write has been answered.
+    """
+
+    task: Task
+    channel: str
+    crash_at: int = 0
+    stands_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One channel of the world. ``kind``: a mode, or ``till``."""
+
+    name: str
+    kind: str
+    levels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The world of a seed and all that happens in it."""
+
+    seed: int
+    mode: str
+    skus: tuple[str, ...]
+    sites: tuple[Site, ...]
+    authority: str
+    #: How likely a call to a channel goes wrong in one of the many ways.
+    faults: float
+    #: How likely a worker is held up for long at a boundary.
+    stalls: float
+    events: tuple[Event, ...] = field(default=())
+
+    def rng(self, what: object) -> random.Random:
+        """The generator of one event or part of this run."""
+        return random.Random(f"{self.mode}:{self.seed}:{what}")
+
+
+def plan(mode: str, seed: int) -> Plan:
+    """The plan of a seed. Equal arguments give equal plans."""
+    rng = random.Random(f"{mode}:{seed}")
+    skus = tuple(f"SKU-{letter}" for letter in "ABCD"[: rng.randint(1, 4)])
+    kinds = {"shop": mode} if mode != "amazon" else {"amazon": "amazon"}
+    shape = rng.random()
+    if shape < 0.4:
+        kinds["till"] = "till"
+    elif shape < 0.7:
+        kinds["other"] = rng.choice(("catalog", mode))
+    else:
+        kinds["other"] = rng.choice(("catalog", "inventory", "relative", "amazon"))
+        kinds["till"] = "till"
+    stock = [rng.choice((1, 2, 3, 5, 9, 20)) for _ in skus]
+    same = rng.random() < 0.5
+    sites = tuple(
+        Site(name, kind, tuple(units if same else rng.randint(0, 9) for units in stock)) for name, kind in kinds.items()
+    )
+    authority = "till" if "till" in kinds else rng.choice(sorted(kinds))
+    world = Plan(seed, mode, skus, sites, authority, rng.choice((0.0, 0.1, 0.4)), rng.choice((0.0, 0.01, 0.05)))
+    events = tuple(sorted(_Author(world, rng).events(), key=lambda event: (event.at, event.id)))
+    return Plan(seed, mode, skus, sites, authority, world.faults, world.stalls, events)
+
+
+class _Author:
+    """Writes the events of a plan: a few moments at which much happens together, and workers all along."""
+
+    def __init__(self, world: Plan, rng: random.Random) -> None:
+        self.rng = rng
+        self.skus = world.skus
+        self.names = [site.name for site in world.sites]
+        self.online = [site.name for site in world.sites if site.kind != "till"]
+        self.span = rng.choice((4_000, 20_000, 60_000, 180_000))
+        self.moments = [rng.randrange(self.span) for _ in range(rng.randint(1, 3))]
+        self.spread = rng.choice((300, 1_500, 5_000))
+        self.standing = rng.choice((0.0, 0.0, 0.2))
+        self.crashes = rng.choice((0.0, 0.1, 0.3))
+        self.written: list[Event] = []
+
+    def events(self) -> list[Event]:
+        rng = self.rng
+        for _ in range(rng.randint(3, 12)):
+            self._sale()
+        if "till" in self.names:
+            for _ in range(rng.randint(1, 3)):
+                at, delay = self._time(), rng.choice((0, 500, 5_000, 3_600_000))
+                self._add(File, at, delay)
+                if rng.random() < 0.7:
+                    self._run(at + delay + rng.randrange(500), "pull", "till")
+                    self._run(at + delay + 500 + rng.randrange(1_000), "push", rng.choice(self.online))
+        for _ in range(rng.choice((0, 0, 1))):
+            at, lasts = self._time(), rng.choice((1_000, 10_000, 60_000))
+            self._add(Refusal, at, rng.choice(self.online), rng.choice(self.skus), lasts)
+        for _ in range(rng.choice((0, 0, 1))):
+            self._add(Outage, self._time(), rng.choice(self.online), rng.choice((300, 3_000, 20_000)))
+        for _ in range(rng.choice((0, 0, 1))):
+            at, lasts = self._time(), rng.choice((1_000, 10_000, 60_000))
+            self._add(Gap, at, rng.choice(self.names), rng.choice(self.skus), lasts)
+        for _ in range(rng.randint(4, 10)):
+            task = rng.choice(TASKS)
+            self._run(self._time(), task, rng.choice(self.names if task == "pull" else self.online))
+        sold = Counter((event.channel, event.sku) for event in self.written if isinstance(event, Sale))
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            listing = rng.choice(self.names), rng.choice(self.skus)
+            units = rng.choice((-2, -1, 1, 2, 5))
+            if listing[0] not in self.online or not sold[listing]:
+                self._add(Edit, self._time(), *listing, units)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            listing = rng.choice(self.online), rng.choice(self.skus)
+            if sold[listing] == 1:
+                self._add(Return, self._time() + rng.choice((0, 30_000, 200_000)), *listing)
+        return self.written
+
+    def _sale(self) -> None:
+        rng, at, channel, sku = self.rng, self._time(), self.rng.choice(self.names), self.rng.choice(self.skus)
+        self._add(Sale, at, channel, sku, rng.choice((1, 1, 1, 2, 3)))
+        if channel not in self.online or rng.random() < 0.3:
+            return
+        for _ in range(1 if rng.random() < 0.8 else 2):
+            at += rng.choice((50, 200, 1_000, 20_000))
+            self._add(Hint, at, channel, sku)
+            self._run(at + rng.randrange(300), "refresh", channel)
+        for other in self.online:
+            if rng.random() < 0.5:
+                self._run(at + 300 + rng.randrange(1_500), "push", other)
+
+    def _run(self, at: int, task: Task, channel: str) -> None:
+        rng = self.rng
+        crash_at = rng.randint(1, 40) if rng.random() < self.crashes else 0
+        for _ in range(1 if rng.random() < 0.9 else 2):
+            stands_ms = rng.randrange(20_000, 90_000) if task == "push" and rng.random() < self.standing else 0
+            self._add(Run, at, task, channel, crash_at, stands_ms)
+            if stands_ms > 65_000:  # its lease is over, and somebody else is at it when it goes on
+                back = at + stands_ms
+                self._add(Sale, back - rng.randrange(5_000, 8_000), channel, rng.choice(self.skus), 1)
+                self._add(Run, back - rng.randrange(2_000, 5_000), "pull", channel)
+                self._add(Run, back - rng.randrange(2_000, 5_000), "pull", rng.choice(self.names))
+                self._add(Run, back - rng.randrange(100, 2_000), "push", channel)
+            at, crash_at = at + rng.choice((0, 1, 30, 2_000)), 0
+
+    def _time(self) -> int:
+        near = self.rng.choice(self.moments) + int(self.rng.expovariate(1 / self.spread))
+        if self.rng.random() < 0.1:
+            near += self.rng.randrange(50_000, 100_000)  # when leases end and what was slow is there at last
+        return near if self.rng.random() < 0.8 else self.rng.randrange(self.span)
+
+    def _add(self, kind: type[Event], at: int, *rest: object) -> None:
+        self.written.append(kind(len(self.written), at, *rest))

@@ -1,0 +1,107 @@
+"""The real store with a simulated clock: every command is a boundary, before it and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from sync.store import Call, Store
+from tests.simulator.engine import Engine
+from tests.simulator.trace import lines
+from tests.simulator.wire import LeanPipeline, LeanRedis, Wire
+
+#: Called before and after each round trip.
+Boundary = Callable[[], None]
+
+
+#: After so many steps a run has lost its way; a long one takes a tenth of them.
+STEPS = 30_000
+
+
+class SimPipeline(LeanPipeline):
+    """A pipeline whose round trip is a boundary."""
+
+    boundary: Boundary
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """One round trip."""
+        self.boundary()
+        answers = super().execute(raise_on_error)
+        self.boundary()
+        return answers
+
+
+class SimRedis(LeanRedis):
+    """A client every round trip of which is a boundary."""
+
+    boundary: Boundary = staticmethod(lambda: None)
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """One round trip."""
+        self.boundary()
+        answer = super().execute_command(*args, **options)
+        self.boundary()
+        return answer
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> SimPipeline:
+        """Several commands in one round trip."""
+        pipeline = SimPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.owner, pipeline.boundary = self, self.boundary
+        return pipeline
+
+
+class SimStore(Store):
+    """The store of one process of the simulator, used by one run after the other.
+
+    Between the runs of scripts the trace tells what they were asked and what they answered.
+    """
+
+    client: SimRedis
+    engine: Engine
+
+    def __init__(self, url: str, database: int = 0) -> None:
+        super().__init__(url)
+        self.client.close()
+        self.client = cast("SimRedis", SimRedis.from_url(url, decode_responses=True, protocol=2))
+        self.client.wire = Wire(url.removeprefix("unix://"), database)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.client.wire.close()
+
+    def attach(self, engine: Engine) -> None:
+        """Forget all data and begin a run."""
+        self.client.boundary = lambda: None
+        self.client.flushdb()
+        self.engine = engine
+        self._steps = 0
+        self.client.boundary = self._boundary
+
+    def now_ms(self) -> int:
+        """The simulated clock; reading it is a boundary too."""
+        now = self.engine.now
+        self._boundary()
+        return now
+
+    def run(self, name: str, calls: Sequence[Call]) -> list[Any]:
+        """Run a script, and tell of it."""
+        answers = super().run(name, calls)
+        if self.engine.say and name != "waiting":
+            worker = self.engine.current
+            for line in lines(name, calls, answers, self.engine.start_ms):
+                self.engine.tell(worker.name if worker else "", f"    {line}")
+        return answers
+
+    def _boundary(self) -> None:
+        self._steps += 1
+        assert self._steps < STEPS, f"it goes on for ever: {STEPS} steps and no end"
+        worker = self.engine.current
+        if worker is None:
+            return
+        chance, odd = worker.rng.random(), worker.stalls
+        if chance < 0.9 - 5 * odd:
+            self.engine.boundary(0)
+        elif chance < 1 - odd:
+            self.engine.boundary(int(chance * 10_000) % (900 if odd else 40))
+        else:
+            self.engine.boundary(worker.rng.choice((2_000, 9_000, 35_000, 75_000)))

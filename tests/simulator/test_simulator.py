@@ -1,0 +1,51 @@
+"""A few hundred seeds, as part of every test run. ``make simulate`` runs as many as one likes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulator.campaign import run_seeds
+from tests.simulator.mutants import MUTANTS
+from tests.simulator.plan import MODES, Sale, plan
+from tests.simulator.run import Simulation
+from tests.simulator.shrink import shrink
+from tests.simulator.store import SimStore
+
+#: How many seeds of each mode.
+SEEDS = 50
+
+#: In so many seeds at the most a bug is caught.
+ENOUGH = 600
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_judge_finds_nothing(store: SimStore, mode: str) -> None:
+    assert run_seeds(store, mode, range(SEEDS)).failed == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_seed_gives_the_same_trace_byte_for_byte(store: SimStore, mode: str) -> None:
+    first, second = (Simulation(plan(mode, 7), store, trace=True).run() for _ in range(2))
+    assert first.trace
+    assert "\n".join(first.trace) == "\n".join(second.trace)
+
+
+def test_the_worlds_are_as_wild_as_they_should_be(store: SimStore) -> None:
+    counts = run_seeds(store, "inventory", range(SEEDS)).counts
+    rare = ("sales", "writes", "unknown", "over a sale", "crashes", "edits", "returns", "why sold under a write")
+    assert [what for what in rare if not counts[what]] == []
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if name and not mutant.rare])
+def test_a_bug_that_is_built_in_is_caught(store: SimStore, name: str) -> None:
+    caught = (seed for seed in range(ENOUGH) if run_seeds(store, MUTANTS[name].mode, [seed], name).failed)
+    assert next(caught, None) is not None
+
+
+def test_a_failing_run_is_made_short(store: SimStore) -> None:
+    with MUTANTS["orders not checked"].installed():
+        seed = next(seed for seed in range(ENOUGH) if Simulation(plan("catalog", seed), store).run().faults)
+        long = plan("catalog", seed)
+        short = shrink(long, lambda one: bool(Simulation(one, store).run().faults))
+    assert len(short.events) <= 8 < len(long.events)
+    assert any(isinstance(event, Sale) for event in short.events)
