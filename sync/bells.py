@@ -55,9 +55,10 @@ class Bells:
         context = self.app.context
         now_ms = context.store.now_ms()
         for name, channel in context.channels.items():
-            if name == beside or not channel.capabilities.writes or context.breaker.closed_to(name, now_ms):
+            if name == beside or not channel.capabilities.writes:
                 continue
-            if context.worklist.waiting(name, now_ms).dirty:
+            rank = context.worklist.first_rank(name)
+            if rank is not None and not context.breaker.closed_to(name, now_ms, "sync.push", rank):
                 self.ring("sync.push", name)
 
     def _send(self, key: str, task: str, channel: str, countdown: float | None = None) -> None:

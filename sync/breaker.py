@@ -1,19 +1,34 @@
-"""A channel in trouble is left alone for a while: what went wrong, since when, and when it is tried again."""
+"""A channel in trouble is left alone: what went wrong, since when, and when one call tries whether it is over.
+
+Every failure stops all calls for a pause that doubles with each further one. When it is over, one task is let
+through; the others wait for what it finds. The first success ends the trouble.
+"""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from channels.errors import ChannelError, Denied, Throttled
 from sync.store import PREFIX, Store
 
-#: Pause after the first failure, in seconds; it doubles with each further one, with jitter.
+#: The longest pause after the first failure of a reading, in seconds, and of a write, which is tried again more
+#: slowly. It doubles with each further failure; how much of it is waited is drawn anew each time (full jitter).
 FIRST_PAUSE_S = 2.0
+FIRST_WRITE_PAUSE_S = 4.0
+
+#: The shortest pause, in seconds.
+SHORTEST_PAUSE_S = 0.1
 
 #: The longest pause, in seconds; also the pause after a refused credential, which a person must mend.
 LONGEST_PAUSE_S = 300.0
+
+#: So many failures in a row are no passing matter: people are told, once.
+TELL_AFTER = 3
+
+#: How long others wait for the one that tries, in seconds; it may have died.
+PROBE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +40,24 @@ class Trouble:
     at_ms: int
     until_ms: int
     message: str
+    #: Whether people have been told.
+    told: bool = False
 
 
-def pause_s(error: ChannelError, failures: int, draw: float) -> float:
+class _Wait(NamedTuple):
+    """What one task was told, and the rank of the most urgent listing that it would have written."""
+
+    until_ms: int
+    rank: float
+
+
+def pause_s(error: ChannelError, failures: int, draw: float, *, writing: bool = False) -> float:
     """How long to leave a channel alone after its ``failures``-th failure in a row. ``draw``: a number in [0, 1)."""
-    if isinstance(error, Throttled):
-        return error.retry_after_s
     if isinstance(error, Denied):
         return LONGEST_PAUSE_S
-    longest: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
-    return longest * (0.5 + draw / 2)
+    first = FIRST_WRITE_PAUSE_S if writing else FIRST_PAUSE_S
+    longest: float = min(LONGEST_PAUSE_S, first * 2.0 ** min(failures - 1, 16))
+    return max(SHORTEST_PAUSE_S, longest * draw)
 
 
 class Breaker:
@@ -55,39 +78,97 @@ class Breaker:
             at_ms=int(fields["at"]),
             until_ms=int(fields["until"]),
             message=fields["message"],
+            told="told" in fields,
         )
 
-    def closed_to(self, channel: str, now_ms: int) -> bool:
-        """Whether the channel is to be left alone now."""
-        trouble = self.trouble(channel)
-        return trouble is not None and now_ms < trouble.until_ms
+    def closed_to(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> bool:
+        """Whether a task is to leave the channel alone now.
 
-    def failed(self, channel: str, error: ChannelError, now_ms: int) -> Trouble:
+        ``rank``: that of the most urgent listing it would write (see :meth:`sync.worklist.Worklist.ranks`). A wait
+        that was named while only less urgent ones were there does not hold it: budgets keep a part for those.
+        """
+        trouble = self.trouble(channel)
+        if trouble is not None and now_ms < trouble.until_ms:
+            return True
+        wait = self._wait(channel, task)
+        return wait is not None and now_ms < wait.until_ms and not (rank is not None and rank < wait.rank)
+
+    def admits(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> bool:
+        """Whether a task may call now. In trouble, once the pause is over, only the first who asks may."""
+        if self.closed_to(channel, now_ms, task, rank):
+            return False
+        if self.trouble(channel) is None:
+            return True
+        return bool(self.store.client.set(f"{_key(channel)}:probe", task, nx=True, px=round(PROBE_S * 1000)))
+
+    def failed(self, channel: str, error: ChannelError, now_ms: int, *, writing: bool = False) -> Trouble:
         """Note a failure; returns the trouble, with the time until which the channel is left alone."""
         before = self.trouble(channel)
-        failures = (before.failures if before else 0) + (0 if isinstance(error, Throttled) else 1)
-        pause_ms = round(pause_s(error, max(1, failures), self._random.random()) * 1000)
-        trouble = Trouble(failures, before.since_ms if before else now_ms, now_ms, now_ms + pause_ms, str(error))
-        self.store.client.hset(
-            _key(channel),
-            mapping={
-                "failures": trouble.failures,
-                "since": trouble.since_ms,
-                "at": trouble.at_ms,
-                "until": trouble.until_ms,
-                "message": trouble.message,
-            },
+        failures = (before.failures if before else 0) + 1
+        pause_ms = round(pause_s(error, failures, self._random.random(), writing=writing) * 1000)
+        trouble = Trouble(
+            failures=failures,
+            since_ms=before.since_ms if before else now_ms,
+            at_ms=now_ms,
+            until_ms=max(now_ms + pause_ms, before.until_ms if before else 0),
+            message=str(error),
         )
+        fields: dict[str, str | int] = {
+            "failures": trouble.failures,
+            "since": trouble.since_ms,
+            "at": trouble.at_ms,
+            "until": trouble.until_ms,
+            "message": trouble.message,
+        }
+        self.store.client.hset(_key(channel), mapping=fields)  # type: ignore[arg-type]
+        self.store.client.delete(f"{_key(channel)}:probe")
         return trouble
 
-    def worked(self, channel: str) -> None:
-        """Note that the channel answers."""
-        self.store.client.delete(_key(channel))
+    def tells(self, channel: str, error: ChannelError, trouble: Trouble) -> bool:
+        """Whether it is now that people are to be told of a trouble: once, and not of what passes by itself."""
+        lasting = trouble.failures >= TELL_AFTER or isinstance(error, Denied)
+        return lasting and bool(self.store.client.hsetnx(_key(channel), "told", "1"))
+
+    def told_to_wait(self, channel: str, error: Throttled, now_ms: int, task: str, rank: float | None = None) -> int:
+        """Have one task leave the channel alone for as long as it was told, or longer if it was told so before.
+
+        Returns until when (ms). That is no failure, and other tasks go on: they may have a quota of their own, or
+        be more urgent.
+        """
+        before = self._wait(channel, task)
+        until_ms = now_ms + round(error.retry_after_s * 1000)
+        if before is not None and rank is None:
+            until_ms = max(until_ms, before.until_ms)
+        self.store.client.hset(_waits(channel), task, f"{until_ms} {0.0 if rank is None else rank!r}")
+        self.store.client.delete(f"{_key(channel)}:probe")  # it has tried nothing
+        return until_ms
+
+    def worked(self, channel: str) -> Trouble | None:
+        """Note that the channel answers. Returns the trouble that this ends."""
+        trouble = self.trouble(channel)
+        if trouble is not None:
+            self.store.client.delete(_key(channel), f"{_key(channel)}:probe")
+        return trouble
+
+    def not_tried(self, channel: str) -> None:
+        """Note that the one who was let through had nothing to ask: the next one tries."""
+        self.store.client.delete(f"{_key(channel)}:probe")
 
     def try_now(self, channel: str) -> None:
         """Let the channel be tried at once, as a person asked."""
-        self.worked(channel)
+        self.store.client.delete(_key(channel), f"{_key(channel)}:probe", _waits(channel))
+
+    def _wait(self, channel: str, task: str) -> _Wait | None:
+        value = cast("str | None", self.store.client.hget(_waits(channel), task))
+        if value is None:
+            return None
+        until_ms, rank = value.split(" ")
+        return _Wait(int(until_ms), float(rank))
 
 
 def _key(channel: str) -> str:
     return f"{PREFIX}trouble:{channel}"
+
+
+def _waits(channel: str) -> str:
+    return f"{PREFIX}trouble:{channel}:waits"

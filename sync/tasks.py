@@ -18,6 +18,7 @@ from sync import push as pushing
 from sync import refresh as refreshing
 from sync import webhooks
 from sync.bells import Bells
+from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
 from sync.deadline import Deadline
 from sync.pull import Pulls
@@ -28,6 +29,12 @@ log = logging.getLogger(__name__)
 
 #: How long one task works before it hands over to the next, in seconds.
 TASK_S = 45.0
+
+#: Tasks that may bring news of a sale; their calls go before writes up and full readings.
+LOOKS = frozenset({"sync.refresh", "sync.audit_orders", "sync.hints"})
+
+#: How long a task works that finds out whether a channel's trouble is over, in seconds: others wait for it.
+TRY_S = 1.0
 
 bells = Bells(app)
 
@@ -47,7 +54,8 @@ def pull(channel: str, skus: list[str] | None = None) -> None:
     if skus is not None:
 
         def these(_: Deadline) -> bool:
-            pulling.pull_some(app.context, channel, skus)
+            with urgency(Urgency.LOOK):
+                pulling.pull_some(app.context, channel, skus)
             return True
 
         _guarded("sync.pull", channel, these, alone=False)
@@ -144,15 +152,15 @@ def sweep() -> None:
     context = app.context
     for name, channel in context.channels.items():
         now_ms = context.store.now_ms()
-        if context.breaker.closed_to(name, now_ms):
-            continue
         waiting = context.worklist.waiting(name, now_ms)
-        if Pulls(context.store).state(name).wanted_ms:
-            bells.ring("sync.pull", name)
-        if waiting.due and channel.capabilities.read_batch:
-            bells.ring("sync.refresh", name)
-        if waiting.dirty and channel.capabilities.writes:
-            bells.ring("sync.push", name)
+        wanted = {
+            "sync.pull": Pulls(context.store).state(name).wanted_ms,
+            "sync.refresh": waiting.due and channel.capabilities.read_batch,
+            "sync.push": waiting.dirty and channel.capabilities.writes,
+        }
+        for task, is_wanted in wanted.items():
+            if is_wanted and not context.breaker.closed_to(name, now_ms, task, _rank(task, name)):
+                bells.ring(task, name)
 
 
 def _ring_for_next_look(channel: str) -> None:
@@ -171,20 +179,41 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     context = app.context
     bells.answered(task, channel)
     context.channel(channel)
-    if context.breaker.closed_to(channel, context.store.now_ms()):
+    if not context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel)):
         return
+    seconds, before = TRY_S if context.breaker.trouble(channel) else TASK_S, calls_made()
     try:
-        if alone:
-            turn = Turn(context.store, task, channel)
-            more = turn.rounds(lambda: one_round(Deadline(TASK_S, alive=turn.take)))
-        else:
-            more = not one_round(Deadline(TASK_S))
+        with urgency(Urgency.LOOK if task in LOOKS else Urgency.BULK):
+            if alone:
+                turn = Turn(context.store, task, channel)
+                more = turn.rounds(lambda: one_round(Deadline(seconds, alive=turn.take)))
+            else:
+                more = not one_round(Deadline(seconds))
+    except Throttled as error:
+        now_ms = context.store.now_ms()
+        until_ms = context.breaker.told_to_wait(channel, error, now_ms, task, _rank(task, channel))
+        log.info("%s", error)
+        bells.ring_after(task, channel, (until_ms - now_ms) / 1000)
     except ChannelError as error:
-        trouble = context.breaker.failed(channel, error, context.store.now_ms())
-        log.log(logging.INFO if isinstance(error, Throttled) else logging.WARNING, "%s", error)
+        trouble = context.breaker.failed(channel, error, context.store.now_ms(), writing=task == "sync.push")
+        if context.breaker.tells(channel, error, trouble):
+            log.error("%s It is left alone, and tried again now and then.", error)
+        else:
+            log.info("%s", error)
         bells.ring_after(task, channel, (trouble.until_ms - trouble.at_ms) / 1000)
     else:
-        context.breaker.worked(channel)
+        # a round that had nothing to ask says nothing about the channel; a pull always asks
+        asked = calls_made() > before or task == "sync.pull"
+        ended = context.breaker.worked(channel) if asked else None
+        if not asked:
+            context.breaker.not_tried(channel)
+        if ended and ended.told:
+            log.warning("%s: answers again, after %d failures", channel, ended.failures)
         if more:
             bells.ring(task, channel)
     bells.ring_for_dirty(beside=channel if task == "sync.push" else None)
+
+
+def _rank(task: str, channel: str) -> float | None:
+    """How urgent a push would be (see :meth:`sync.breaker.Breaker.closed_to`)."""
+    return app.context.worklist.first_rank(channel) if task == "sync.push" else None

@@ -51,6 +51,10 @@ class Worklist:
         rows = [(rank, sku) for bucket in found for sku, rank in bucket]
         return {sku: rank for rank, sku in sorted(rows)}
 
+    def first_rank(self, channel: str) -> float | None:
+        """The rank of the most urgent dirty listing."""
+        return min(self.ranks(channel, 1).values(), default=None)
+
     def due_marks(self, channel: str, now_ms: int, limit: int) -> list[str]:
         """Refs to be read again now, the longest waiting first."""
         return self._due("marks", channel, now_ms, limit)
