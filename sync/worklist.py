@@ -27,11 +27,13 @@ class Waiting(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """The marks of a channel that are due now."""
+    """The marks of a channel that are due now, and what else is to be read soon."""
 
     size: int
     #: When the newest of them fell due, in milliseconds; 0 where there is none.
     newest_ms: int
+    #: Marks and open writes that are not due yet, and soon will be.
+    soon: int = 0
 
 
 class Worklist:
@@ -93,16 +95,18 @@ class Worklist:
             pipeline.zadd(key, dict.fromkeys(mine, until_ms), gt=True)
         pipeline.execute()
 
-    def crowd(self, channel: str, now_ms: int) -> Crowd:
-        """The marks that are due."""
+    def crowd(self, channel: str, now_ms: int, soon_ms: int) -> Crowd:
+        """The marks that are due, and how much falls due within the next ``soon_ms``."""
         pipeline = self.store.client.pipeline(transaction=False)
         for bucket in range(BUCKETS):
-            key = _key(bucket, "marks", channel)
-            pipeline.zcount(key, "-inf", now_ms)
-            pipeline.zrange(key, now_ms, "-inf", desc=True, byscore=True, offset=0, num=1, withscores=True)
+            marks, open_ = _key(bucket, "marks", channel), _key(bucket, "open", channel)
+            pipeline.zcount(marks, "-inf", now_ms)
+            pipeline.zrange(marks, now_ms, "-inf", desc=True, byscore=True, offset=0, num=1, withscores=True)
+            for key in (marks, open_):
+                pipeline.zcount(key, f"({now_ms}", now_ms + soon_ms)
         found = pipeline.execute()
-        newest = max((round(due) for rows in found[1::2] for _, due in rows), default=0)
-        return Crowd(sum(found[::2]), newest)
+        newest_ms = max((round(due) for rows in found[1::4] for _, due in rows), default=0)
+        return Crowd(sum(found[::4]), newest_ms, sum(found[2::4]) + sum(found[3::4]))
 
     def look_later(self, channel: str, folded: Iterable[str], due_ms: int) -> None:
         """Look at these open writes again, not before ``due_ms``."""

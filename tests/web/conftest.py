@@ -43,7 +43,7 @@ def bigcommerce(name: str = "store", **changes: object) -> BigCommerceChannel:
     return BigCommerceChannel(name, BigCommerceSettings.model_validate(table | changes))
 
 
-def build_app(store: Store, broker_url: str, *channels: Channel) -> SyncApp:
+def build_app(store: Store, broker_url: str, *channels: Channel, authority: str = "store") -> SyncApp:
     """An app of ours with these channels."""
     celery = SyncApp("tests")
     celery.conf.update(
@@ -58,7 +58,7 @@ def build_app(store: Store, broker_url: str, *channels: Channel) -> SyncApp:
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         task_routes={"sync.refresh": "webhooks", "sync.pull": "pull", "sync.audit_orders": "pull"},
     )
-    context = Context(Settings.model_construct(authority="store"))
+    context = Context(Settings.model_construct(authority=authority))
     context.store = store
     context.channels = {channel.name: channel for channel in channels}
     celery.context = context
