@@ -16,11 +16,21 @@ from sync.store import fold
 from tests.simulator.requests import LAG_SHARE, Request
 from tests.simulator.world import Place, Shelf, World
 
-#: What each kind can do. Times are those of the real adapters, Amazon's scaled down.
+#: What each kind can do, as the real adapters declare it; Amazon's times are scaled down.
 CAPABILITIES = {
     "catalog": Capabilities(writes=True, write_batch=50, read_batch=250, settle_s=2.0, orders=True),
-    "inventory": Capabilities(writes=True, write_batch=2000, read_batch=500, settle_s=5.0, orders=True),
-    "relative": Capabilities(writes=True, relative=True, write_batch=2000, read_batch=500, settle_s=5.0, orders=True),
+    "inventory": Capabilities(
+        writes=True, write_batch=2000, read_batch=500, settle_s=5.0, orders=True, accepted_is_applied=True
+    ),
+    "relative": Capabilities(
+        writes=True,
+        relative=True,
+        write_batch=2000,
+        read_batch=500,
+        settle_s=5.0,
+        orders=True,
+        accepted_is_applied=True,
+    ),
     "amazon": Capabilities(
         writes=True, write_batch=20, read_batch=20, settle_s=10.0, visible_within_s=60.0, orders=True
     ),

@@ -34,10 +34,14 @@ class Shelf:
     actual: int
     #: When the level changed and to what, so that a lagging reading can show how it was.
     past: list[tuple[int, int]] = field(default_factory=list)
-    #: Writes that are under way or may still land.
-    in_flight: int = 0
+    #: Writes that are under way or may still land: when each was sent, and its target.
+    in_flight: list[tuple[int, int]] = field(default_factory=list)
+    #: When the last of them lands; a channel applies the writes of a listing in their order.
+    lands_ms: int = 0
     #: The newest revision that was written.
     revision: int = -1
+    #: Units that an accepted relative write will take, and that can be sold no more.
+    reserved: int = 0
     hidden: int = 0
     refused: int = 0
     #: When somebody last changed it by hand, or gave units back.
@@ -47,6 +51,10 @@ class Shelf:
         """The level is this from now on."""
         self.actual = units
         self.past.append((now_ms, units))
+
+    def showed(self, units: int, since_ms: int) -> bool:
+        """Whether it has been at this level since then."""
+        return any(level == units for when, level in self.past if when >= since_ms)
 
     def at(self, time_ms: int) -> int:
         """The level as it was."""
@@ -111,8 +119,8 @@ class World:
         """Somebody buys."""
         place, shelf = self.places[channel], self.shelf(channel, sku)
         till = place.site.kind == "till"
-        if not till and shelf.actual < units:
-            self.engine.tell(channel, f"cannot sell {units} of {sku}, it has {shelf.actual}")
+        if not till and shelf.actual - shelf.reserved < units:
+            self.engine.tell(channel, f"cannot sell {units} of {sku}, it has {shelf.actual - shelf.reserved}")
             return
         self.change(channel, sku, -units, "sells")
         self.counts["sales"] += 1
@@ -131,7 +139,8 @@ class World:
 
     def edit(self, channel: str, sku: str, units: int) -> None:
         """Somebody restocks or takes away; never below nothing."""
-        floor = -self.shelf(channel, sku).actual if self.places[channel].site.kind != "till" else units
+        shelf = self.shelf(channel, sku)
+        floor = shelf.reserved - shelf.actual if self.places[channel].site.kind != "till" else units
         units = max(units, floor)
         if units:
             self.change(channel, sku, units, "is changed by hand")
