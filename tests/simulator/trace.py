@@ -10,6 +10,10 @@ from sync.store import Call
 
 def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: int) -> Iterator[str]:
     """The lines for one run of a script."""
+    if name == "absent":  # asked in the order in which the server keeps its keys, another one each time it starts
+        found = sorted(zip(_flat(answers, 0), _flat(answers, 1), strict=True))
+        yield from (f"finds {calls[0].args[0]} {sku} {what}" for sku, what in found)
+        return
     for call, answer in zip(calls, answers, strict=True):
         args = [str(arg) for arg in call.args]
         if name == "merge":
@@ -34,6 +38,10 @@ def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: in
                 yield f"unmarks {answer}"
         else:
             yield f"{name} {' '.join(_since(arg, start_ms) for arg in args)}: {answer}"
+
+
+def _flat(answers: Sequence[Any], place: int) -> list[str]:
+    return [str(part) for answer in answers for part in answer[place::2]]
 
 
 def _merge(args: Sequence[str], answer: Sequence[Any], start_ms: int) -> Iterator[str]:
