@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from kombu.entity import Queue
 
-from sync import embedded
+from sync import embedded, transport
 from sync.celery import app
 from sync.schedule import load_schedule
+
+transport.mend()
 
 _settings = app.context.settings
 
