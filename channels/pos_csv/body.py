@@ -1,36 +1,35 @@
-"""The rows below the header: which of them are stock at all, and what each of those says."""
+"""The rows below the header: which of them are stock at all, and what each of those says of it."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from datetime import datetime
 
-from channels.pos_csv import cells, times
+from channels.pos_csv import cells
+from channels.pos_csv.complaints import Complaints
 from channels.pos_csv.models import Layout, Unreadable
 from channels.pos_csv.settings import PosCsvSettings, fold
-from channels.pos_csv.tally import Tally
 
 #: Between and after the letters of a word such as "Total:" or "合 計".
 _FILLERS = re.compile(r"[\s:：]+")
 
 
-class Body:
+class Body(ABC):
     """The rows of one file as they are being read.
 
     Parameters:
         found: Where the columns stand.
+        complaints: Where bad rows are told.
     """
 
-    def __init__(self, found: Layout, settings: PosCsvSettings) -> None:
+    def __init__(self, found: Layout, settings: PosCsvSettings, complaints: Complaints) -> None:
         self.found = found
         self.settings = settings
         self.quantities = cells.Quantities(settings)
-        self.tally = Tally(self.quantities)
         #: Rows of data: good, bad and skipped, without header and trailer records.
         self.rows = 0
-        #: The oldest time that a row states.
-        self.oldest: datetime | None = None
+        self.complaints = complaints
         self._trailer: list[str] | None = None
         self._last_is_short = False
         self._locations = {fold(name) for name in settings.locations}
@@ -53,32 +52,45 @@ class Body:
             try:
                 self._take(line, row)
             except cells.BadCell as error:
-                self.tally.reject(line, str(error))
-        self.tally.finish()
+                self.complaints.reject(line, str(error))
+        self.finish()
+
+    @abstractmethod
+    def take(self, line: int, row: list[str], sku: str, location: str) -> None:
+        """A row of a product.
+
+        Parameters:
+            location: Where it is, compared as settings are; empty where rows do not say.
+
+        Raises:
+            cells.BadCell: it cannot be read.
+        """
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Leave out what is doubtful, after the last row."""
 
     def check(self, *, ends_with_newline: bool) -> None:
         """Raise :class:`Unreadable` where the file as a whole cannot be believed."""
-        settings, tally = self.settings, self.tally
+        settings = self.settings
         if settings.trailer_record and self._trailer is None:
             raise Unreadable(f"it does not end with a {settings.trailer_record} record, so it was cut; export it again")
-        if self.rows == 0:
-            raise Unreadable("it has a header but no rows; an empty list is not taken for an empty shop")
         if self._last_is_short and not ends_with_newline and self._trailer is None:
             raise Unreadable("its last line breaks off in the middle, so the file was cut; export it again")
         if settings.trailer_count:
             self._check_count(settings.trailer_count)
-        unseen = self._locations - self._locations_seen
-        if self.found.location is not None and unseen:
-            raise Unreadable(f"no row is of the location {cells.shown(min(unseen))}; correct locations")
-        allowed = max(settings.bad_rows, int(settings.bad_rows_share * self.rows))
-        if not tally.table:
-            raise Unreadable("not one of its rows gives a level", tally.reports)
-        if tally.bad > allowed:
+        bad, allowed = self.complaints.bad, settings.bad_allowed(self.rows)
+        if bad > allowed:
             raise Unreadable(
-                f"{tally.bad} of its {self.rows} rows cannot be read, more than the {allowed} that are let pass; "
+                f"{bad} of its {self.rows} rows cannot be read, more than the {allowed} that are let pass; "
                 "the reasons are listed beside the file",
-                tally.reports,
+                self.complaints.reports,
             )
+
+    @property
+    def unseen_locations(self) -> set[str]:
+        """The locations that are to count and of which no row is."""
+        return set() if self.found.location is None else self._locations - self._locations_seen
 
     def _frames(self, row: list[str]) -> bool:
         """Whether this is the record above or below the rows."""
@@ -113,19 +125,7 @@ class Body:
         sku = self._sku(row)
         if not sku:
             return
-        try:
-            units = self._units(row)
-            if found.time is not None:
-                self._time(row[found.time])
-        except cells.BadCell as error:
-            self.tally.refuse(line, sku, str(error))
-            return
-        if units is None:
-            self._uncounted(line, sku)
-        elif found.location is None:
-            self.tally.add(line, sku, units)
-        else:
-            self.tally.add_at(line, sku, units, location)
+        self.take(line, row, sku, location)
 
     def _no_product(self, row: list[str]) -> bool:
         for rule in self.found.skip:
@@ -143,7 +143,7 @@ class Body:
             raise cells.BadCell("the row has no SKU")
         return ""
 
-    def _units(self, row: list[str]) -> int | None:
+    def units(self, row: list[str]) -> int | None:
         """The sum of the quantity columns; ``None`` where one is blank, or all are if blanks are to be skipped."""
         if len(self.found.quantity) == 1:
             return self.quantities.units(row[self.found.quantity[0]])
@@ -152,22 +152,6 @@ class Body:
         if not stated or (len(stated) < len(counted) and self.settings.blank == "report"):
             return None
         return self.quantities.believed(sum(stated))
-
-    def _uncounted(self, line: int, sku: str) -> None:
-        if self.settings.blank == "skip":
-            return
-        self.tally.note(line, f"the quantity of {sku} is blank; blank is not zero, so its stock stays as it was")
-        if self.found.location is not None:
-            self.tally.doubt(line, sku)
-
-    def _time(self, text: str) -> None:
-        if not text.strip():
-            return
-        try:
-            at = times.parse(text, self.settings)
-        except Unreadable as error:
-            raise cells.BadCell(error.reason) from None
-        self.oldest = at if self.oldest is None else min(self.oldest, at)
 
 
 def _compact(text: str) -> str:

@@ -47,6 +47,20 @@ def sku(text: str) -> str:
     return text
 
 
+def text(cell: str) -> str:
+    """A cell that identifies something else than a product, trimmed.
+
+    Raises:
+        BadCell: it holds an invisible sign, or is a number that a spreadsheet has destroyed.
+    """
+    cell = cell.strip()
+    if _CONTROL.search(cell):
+        raise BadCell(f"{shown(cell)} contains a line break or another invisible sign")
+    if _MANGLED.fullmatch(cell):
+        raise BadCell(f"{shown(cell)} was turned into a number by a spreadsheet and its digits are lost")
+    return cell
+
+
 class Quantities:
     """How one till writes quantities."""
 

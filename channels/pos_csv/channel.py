@@ -1,4 +1,4 @@
-"""A till's folder as a channel: snapshots of counts in, adjustments out."""
+"""A till's folder as a channel: snapshots of counts or a journal of movements in, adjustments out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice, zip_longest
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from channels.contract import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Problem, Result, Write
 from channels.errors import Denied, Unreachable
-from channels.pos_csv import cells, models
+from channels.pos_csv import cells, models, movements, pages
 from channels.pos_csv.client import Claim, Folder, Lost
 from channels.pos_csv.history import History, Mark, Verdict, judge
+from channels.pos_csv.journal import Journal
 from channels.pos_csv.lock import only_one
 from channels.pos_csv.models import BusinessTime, Sheet, Unreadable
 from channels.pos_csv.outbox import Adjustment, Outbox, Sent
@@ -27,9 +27,6 @@ from channels.pos_csv.spelling import Spellings
 
 logger = logging.getLogger(__name__)
 
-#: Levels on one page.
-PAGE_ROWS = 1_000
-
 #: Adjustments in one file.
 WRITE_BATCH = 10_000
 
@@ -38,8 +35,6 @@ _ASTRAY = (
     "empty file of its name) into out/done/; if not, put it back into out/. Until then its SKUs are not read"
 )
 
-_T = TypeVar("_T")
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -47,11 +42,12 @@ def _now() -> datetime:
 
 @dataclass(slots=True)
 class PosCsvChannel(Channel):
-    """One till that exports snapshots of its counts as CSV files into a folder.
+    """One till that exports its counts, or a journal of its movements, as CSV files into a folder.
 
     A file is read and checked whole before its first page is given out. It is archived when the worker asks for
     what follows its last page; until then it stays claimed, and whoever reads next begins it anew if this reader
-    is gone. Giving out the same file again is harmless, because a level says what is, not what changed.
+    is gone. Giving out the same file again is harmless, because a level says what is, not what changed. Of a journal
+    too only levels are given out: what its lines add up to (:mod:`channels.pos_csv.journal`).
 
     One reader at a time holds the folder, so files are applied in the order of their counts; a second one finds
     nothing to read. The same lock keeps adjustments from being sent while a snapshot is being applied.
@@ -89,14 +85,22 @@ class PosCsvChannel(Channel):
             if not alone:
                 logger.info("another worker is reading this folder", extra={"channel": self.name})
                 return
+            self._keep_to_one_kind()
             self._unshown()  # what the till has booked is best seen early: later snapshots can then show it
             folder = Folder(self.settings, self.clock, self.pause)
-            for found in folder.ready():
+            ready = folder.ready()
+            journal = Journal(self._state()) if self.settings.kind == "journal" else None
+            if ready and journal:
+                yield from movements.shown_again(journal)
+            for found in ready:
                 claim = folder.claim(found)
                 if claim is None:
                     continue
                 try:
-                    yield from self._pages(claim)
+                    if journal:
+                        yield from movements.of_file(claim, journal, self.settings, self.clock())
+                    else:
+                        yield from self._pages(claim)
                 except (Lost, StillGrowing) as trouble:
                     logger.warning(
                         "a file changed under the reader and is left for later",
@@ -157,6 +161,20 @@ class PosCsvChannel(Channel):
             yield Page((), [Problem(name, reason)], as_of=at.at, source=name)
             claim.set_aside(reason)
 
+    def _keep_to_one_kind(self) -> None:
+        """Raise where a folder of snapshots is to be read as a journal, or the reverse.
+
+        The sum of a journal's lines is no count: going from one to the other would look like a great sale.
+        """
+        is_journal = self.settings.kind == "journal"
+        if (History(self._state()).begun() is not None) if is_journal else Journal(self._state()).exists:
+            raise Denied(
+                self.name,
+                "read files",
+                f"kind is {self.settings.kind}, and this folder was read as the other kind before",
+                advice="Give the new kind of files a folder and a channel name of its own.",
+            )
+
     def _levels(self, sheet: Sheet, at: BusinessTime) -> Iterator[Page]:
         """The rows of a snapshot, less those of SKUs about which it says nothing."""
         outbox = Outbox(self.settings, self.clock)
@@ -168,14 +186,13 @@ class PosCsvChannel(Channel):
                 extra={"channel": self.name, "file": sheet.name, "skus": len(silent)},
             )
         problems = [Problem(f"out/{name}", _ASTRAY) for name in outbox.astray(unshown)]
-        problems += [Problem(f"{sheet.name}:{report.line}", report.reason) for report in sheet.reports]
+        problems += pages.problems(sheet.name, sheet.reports)
         rows = (
             Level(sku, models.ref(sku), units)
             for sku, units in zip(sheet.table.skus, sheet.table.units, strict=True)
             if not silent or models.key(sku) not in silent
         )
-        for levels, told in zip_longest(_batched(rows), _batched(iter(problems)), fillvalue=()):
-            yield Page(levels, told, as_of=at.at, source=sheet.name)
+        yield from pages.paged(pages.batched(rows), problems, sheet.name, at.at)
 
     def _unshown(self) -> list[Sent]:
         """The adjustments that no applied snapshot shows, after a look at what the till has booked."""
@@ -245,12 +262,6 @@ class PosCsvChannel(Channel):
 
     def _lock(self) -> Path:
         return self._state() / "lock"
-
-
-def _batched(rows: Iterator[_T]) -> Iterator[Sequence[_T]]:
-    """Rows in pages' lengths."""
-    while page := list(islice(rows, PAGE_ROWS)):
-        yield page
 
 
 def _why_not(verdict: Verdict, known: Mark | None, newest: Mark | None) -> str:

@@ -90,8 +90,12 @@ class History:
 
     def finish(self, mark: Mark) -> None:
         """Remember that a snapshot was applied. Doing so twice changes nothing."""
-        save(self._content(mark.sha256), _told(mark))
+        self.taken(mark)
         _raise(self._applied, mark)
+
+    def taken(self, mark: Mark) -> None:
+        """Remember a content that was applied, but no order of counts: a journal's file has none."""
+        save(self._content(mark.sha256), _told(mark))
 
     def _content(self, sha256: str) -> Path:
         return self._contents / sha256[:2] / f"{sha256}.json"

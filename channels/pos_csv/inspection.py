@@ -9,7 +9,7 @@ from pathlib import Path
 from channels.pos_csv import times
 from channels.pos_csv.models import RowReport, Sheet, Unreadable
 from channels.pos_csv.profiles import PROFILES
-from channels.pos_csv.reader import StillGrowing, read_sheet
+from channels.pos_csv.reader import StillGrowing, read_lines, read_sheet
 from channels.pos_csv.scan import WORKBOOK
 from channels.pos_csv.settings import PosCsvSettings
 
@@ -30,10 +30,10 @@ class Inspection:
     file: str
     #: Why nothing at all would be read; empty where it would.
     refused: str = ""
-    #: Levels that would be read, and rows that the file has.
+    #: Levels that would be read (of a journal: lines that would be counted), and rows that the file has.
     levels: int = 0
     rows: int = 0
-    #: The first of the levels.
+    #: The first of the levels (of a journal: what the first lines add, or take away).
     taste: list[tuple[str, int]] = field(default_factory=list)
     #: Rows that would give no level, or of which people should know.
     reports: list[RowReport] = field(default_factory=list)
@@ -67,6 +67,8 @@ def inspect(path: Path, settings: PosCsvSettings, now: datetime | None = None) -
     """
     profiles = fitting(path)
     try:
+        if settings.kind == "journal":
+            return _journal(path, settings, profiles)
         sheet = read_sheet(path, path.name, settings)
         time = times.business_time(path.name, path.stat().st_mtime_ns, sheet.stated, settings, now or datetime.now(UTC))
     except Unreadable as error:
@@ -86,6 +88,22 @@ def inspect(path: Path, settings: PosCsvSettings, now: datetime | None = None) -
         encoding=sheet.encoding,
         delimiter="" if sheet.encoding == WORKBOOK else sheet.layout.delimiter,
         header_line=sheet.layout.lines,
+        profiles=profiles,
+    )
+
+
+def _journal(path: Path, settings: PosCsvSettings, profiles: list[str]) -> Inspection:
+    found = read_lines(path, path.name, settings)
+    return Inspection(
+        path.name,
+        levels=len(found.lines),
+        rows=found.rows,
+        taste=[(line.sku, line.units) for line in found.lines[:TASTE]],
+        reports=list(found.reports),
+        counted_at=times.from_ns(path.stat().st_mtime_ns),
+        encoding=found.encoding,
+        delimiter="" if found.encoding == WORKBOOK else found.layout.delimiter,
+        header_line=found.layout.lines,
         profiles=profiles,
     )
 

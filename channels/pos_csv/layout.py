@@ -111,6 +111,8 @@ def _layout(
         tuple(column for name in settings.quantity_column for column in _quantities(name, names, settings)),
         _only(settings.location_column, folded) if settings.location_column else None,
         _only(settings.time_column, folded) if settings.time_column else None,
+        tuple(_only(name, folded) for name in settings.id_column),
+        _only(settings.type_column, folded) if settings.type_column else None,
         tuple(
             SkipRule(_only(name, folded), frozenset(map(fold, words)) - {"*"}, "*" in words)
             for name, words in settings.skip_rows.items()
@@ -120,8 +122,9 @@ def _layout(
 
 
 def _needed(settings: PosCsvSettings) -> list[str]:
-    single = (settings.location_column, settings.time_column)
+    single = (settings.location_column, settings.time_column, settings.type_column)
     return [
+        *settings.id_column,
         *settings.sku_column,
         *settings.quantity_column,
         *(name for name in single if name),

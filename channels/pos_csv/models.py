@@ -1,4 +1,4 @@
-"""What travels between the parts of the adapter: a snapshot read from a file, and why one could not be read."""
+"""What travels between the parts of the adapter: what was read from a file, and why one could not be read."""
 
 from __future__ import annotations
 
@@ -70,6 +70,9 @@ class Layout:
     quantity: tuple[int, ...]
     location: int | None = None
     time: int | None = None
+    #: Of a journal: what identifies a line, and what kind of movement it is.
+    line_id: tuple[int, ...] = ()
+    movement: int | None = None
     skip: tuple[SkipRule, ...] = ()
     #: The record about the file itself, where there is one.
     header_record: tuple[str, ...] = ()
@@ -90,6 +93,37 @@ class Sheet:
     layout: Layout
     #: When it was counted, where its content states that.
     stated: datetime | None
+
+
+class Line(NamedTuple):
+    """One line of a journal."""
+
+    #: The till's own id of it, unique for ever.
+    id: str
+    sku: str
+    #: What it adds to the stock; below zero what it takes away.
+    units: int
+    #: When it happened, in unix seconds; ``None`` where lines do not say.
+    at: int | None
+    #: Where it stands in its file.
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A journal's file that was read whole and found good."""
+
+    name: str
+    sha256: str
+    #: Its lines, each id once.
+    lines: Sequence[Line]
+    #: Rows that give no line, in the order of the file; ``bad``: how many of them could not be read.
+    reports: Sequence[RowReport]
+    bad: int
+    #: Rows of data that the file holds, good, bad and skipped.
+    rows: int
+    encoding: str
+    layout: Layout
 
 
 def key(sku: str) -> str:

@@ -1,27 +1,31 @@
 """Reading one file whole: strict, streaming, and all or nothing.
 
-The invariant: a sheet comes out only when every byte of the file was decoded, every record parsed and every row
-either understood or reported. So nothing of a cut, mixed-up or foreign file can be applied.
+The invariant: a sheet, or a journal's lines, come out only when every byte of the file was decoded, every record
+parsed and every row either understood or reported. So nothing of a cut, mixed-up or foreign file can be applied.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from channels.pos_csv import layout, times, workbook
 from channels.pos_csv.body import Body
-from channels.pos_csv.models import Layout, Sheet, Unreadable
+from channels.pos_csv.counts import Counts
+from channels.pos_csv.entries import Entries
+from channels.pos_csv.models import Layout, Lines, Sheet, Unreadable
 from channels.pos_csv.scan import WORKBOOK, Scan, scan, stamp
 from channels.pos_csv.settings import PosCsvSettings
 
 #: The most lines that one record may span; a longer one is a quotation mark that was never closed.
 RECORD_LINES = 200
+
+_B = TypeVar("_B", bound=Body)
 
 
 class StillGrowing(Exception):
@@ -29,7 +33,7 @@ class StillGrowing(Exception):
 
 
 def read_sheet(path: Path, name: str, settings: PosCsvSettings) -> Sheet:
-    """Read and check a whole file.
+    """Read and check a whole snapshot.
 
     Parameters:
         path: Where it lies.
@@ -40,30 +44,45 @@ def read_sheet(path: Path, name: str, settings: PosCsvSettings) -> Sheet:
         StillGrowing: it changed meanwhile.
         OSError: it cannot be read.
     """
+    seen, body = _read(path, name, settings, Counts)
+    tally = body.tally
+    stated = _stated(body.found, body.oldest, settings)
+    return Sheet(name, seen.sha256, tally.table, tally.reports, body.rows, seen.encoding, body.found, stated)
+
+
+def read_lines(path: Path, name: str, settings: PosCsvSettings) -> Lines:
+    """Read and check a whole file of a journal. Raises as :func:`read_sheet` does."""
+    seen, body = _read(path, name, settings, Entries)
+    return Lines(
+        name,
+        seen.sha256,
+        body.lines,
+        body.complaints.reports,
+        body.complaints.bad,
+        body.rows,
+        seen.encoding,
+        body.found,
+    )
+
+
+def _read(
+    path: Path, name: str, settings: PosCsvSettings, kind: Callable[[Layout, PosCsvSettings], _B]
+) -> tuple[Scan, _B]:
     seen = scan(path, settings)
     with _records(path, seen, settings) as (found, records):
-        body = Body(found, settings)
+        body = kind(found, settings)
         body.read(records)
     if stamp(path) != seen.stamp:
         raise StillGrowing(name)
     body.check(ends_with_newline=seen.ends_with_newline)
-    return Sheet(
-        name,
-        seen.sha256,
-        body.tally.table,
-        body.tally.reports,
-        body.rows,
-        seen.encoding,
-        found,
-        _stated(found, body.oldest, settings),
-    )
+    return seen, body
 
 
 def peek_time(path: Path, settings: PosCsvSettings) -> datetime | None:
     """The moment of the count by the first rows of a file, to put files in order; ``None`` where they do not say."""
     try:
         with _records(path, scan(path, settings), settings) as (found, records):
-            body = Body(found, settings)
+            body = Counts(found, settings)
             body.read(islice(records, 1))
         return _stated(found, body.oldest, settings)
     except (Unreadable, OSError):

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
 
 from channels.contract import MAX_UNITS, ChannelSettings
 from channels.pos_csv.profiles import PROFILES
 
 #: One header name, or a list of them.
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+
+#: What the quantity of a journal's line does to the stock. ``out`` and ``in``: it is taken away or added, and never
+#: below zero; ``sold``: it is taken away, and added where it is below zero; ``change``: it is added as it stands;
+#: ``skip``: nothing.
+Movement = Literal["out", "in", "sold", "change", "skip"]
+
+#: The words of a journal that are known without being set.
+MOVEMENTS: Mapping[str, Movement] = {"sale": "out", "return": "in", "receipt": "in"}
 
 #: Seconds by which a snapshot must be younger than the taking of an adjustment before it counts as showing it,
 #: where the file states the moment of its count. Covers coarse and rounded clocks.
@@ -36,6 +44,10 @@ class PosCsvSettings(ChannelSettings):
 
     pattern: str = Field("*.csv", min_length=1)
     """Which file names are taken, as a shell pattern; upper and lower case are the same."""
+
+    kind: Literal["snapshot", "journal"] = "snapshot"
+    """What the files hold: counts of what is there, or a journal of movements (sales, returns, receipts), each line
+    counted once by its own id."""
 
     sku_column: Names = Field(("sku",), min_length=1)
     """The column of the SKU; of several, the first that is not blank in a row."""
@@ -123,13 +135,33 @@ class PosCsvSettings(ChannelSettings):
     """The form of that moment, such as ``%Y%m%d-%H%M%S``; unset: ISO 8601."""
 
     time_column: str | None = None
-    """The column of the moment of the count, for ``time_from = "column"``."""
+    """The column of the moment of the count, for ``time_from = "column"``; of a journal: of the moment of each line."""
 
     header_time: int | None = Field(None, ge=2)
     """In which column, from 1, the header record states the moment of the count, for ``time_from = "header"``."""
 
     timezone: str = "UTC"
     """The time zone of a stated time that names none, such as Asia/Seoul."""
+
+    id_column: Names = ()
+    """Of a journal: the column of a line's id, unique for ever; of several, all together (receipt and line number)."""
+
+    type_column: str | None = None
+    """Of a journal: the column that says what kind of movement a line is."""
+
+    movements: Mapping[str, Movement] = Field(default_factory=lambda: dict(MOVEMENTS))
+    """Of a journal: what the words in ``type_column`` mean for the stock: out, in, sold (out; below zero: in), change
+    (added as it stands) or skip. A line with any other word is reported."""
+
+    movement: Movement | None = None
+    """Of a journal without ``type_column``: what each quantity means, in the words of ``movements``."""
+
+    lines_from: AwareDatetime | None = None
+    """Of a journal: lines before this moment are not counted; set it to when the stock was first counted elsewhere."""
+
+    remember_days: int | None = Field(None, ge=1)
+    """Of a journal: after how many days the id of a line is forgotten; older lines are then not counted any more.
+    Unset: never."""
 
     repeats: Literal["once", "newer"] | None = None
     """What a content that was already taken means when it comes again under a newer modification time: nothing new
@@ -210,12 +242,34 @@ class PosCsvSettings(ChannelSettings):
             raise ValueError("trailer_count needs trailer_record")
         if self.locations and not (self.location_column or any("*" in name for name in self.quantity_column)):
             raise ValueError("locations needs location_column, or a * in quantity_column")
+        if self.kind == "journal":
+            self._consistent_journal()
+        elif self.id_column or self.type_column or self.movement or self.lines_from or self.remember_days:
+            raise ValueError(
+                'id_column, type_column, movement, lines_from and remember_days are for kind = "journal" only'
+            )
         return self
+
+    def _consistent_journal(self) -> None:
+        if not self.id_column:
+            raise ValueError("a journal needs id_column, or a line could be counted twice")
+        if (self.type_column is None) == (self.movement is None):
+            raise ValueError("a journal needs type_column, or else movement")
+        if (self.lines_from or self.remember_days) and not self.time_column:
+            raise ValueError("lines_from and remember_days need time_column")
+        if self.time_from in ("header", "column"):
+            raise ValueError("the files of a journal have no time of a count; leave time_from out")
+        if self.writes:
+            raise ValueError("a journal never shows what the till was told, so writes must be false")
 
     @property
     def takes_repeats(self) -> bool:
         """Whether a known content under a newer modification time is a new snapshot."""
         return self.repeats == "newer" or (self.repeats is None and self.writes)
+
+    def bad_allowed(self, rows: int) -> int:
+        """How many unreadable rows do not stop a file of so many rows."""
+        return max(self.bad_rows, int(self.bad_rows_share * rows))
 
     def slack(self, *, stated: bool) -> float:
         """Seconds by which a snapshot must be younger than the taking of an adjustment to count as showing it."""

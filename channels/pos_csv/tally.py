@@ -6,16 +6,14 @@ from array import array
 
 from channels.pos_csv import models
 from channels.pos_csv.cells import BadCell, Quantities
-from channels.pos_csv.models import RowReport, Table
-
-#: Reports of single rows that are kept; further ones are only counted.
-KEPT_REPORTS = 10_000
+from channels.pos_csv.complaints import Complaints
+from channels.pos_csv.models import Table
 
 #: The most lines that a message names.
 _NAMED = 5
 
 
-class Tally:
+class Tally(Complaints):
     """The levels of one file as they are being read.
 
     A SKU with two rows that contradict each other, or with a row that could not be read beside one that could,
@@ -23,11 +21,8 @@ class Tally:
     """
 
     def __init__(self, quantities: Quantities) -> None:
+        super().__init__()
         self.table = Table()
-        #: What people should know, in the order of the file once :meth:`finish` was called.
-        self.reports: list[RowReport] = []
-        #: Rows that could not be read.
-        self.bad = 0
         self._quantities = quantities
         self._position: dict[str, int] = {}
         self._lines: array[int] = array("q")
@@ -67,16 +62,6 @@ class Tally:
     def doubt(self, line: int, sku: str) -> None:
         """A row without which the sum of this SKU would be wrong."""
         self._unsure.setdefault(models.key(sku), line)
-
-    def reject(self, line: int, reason: str) -> None:
-        """A row that cannot be read, of whatever SKU."""
-        self.bad += 1
-        self.note(line, reason)
-
-    def note(self, line: int, reason: str) -> None:
-        """A row that is understood but of which people should know."""
-        if len(self.reports) < KEPT_REPORTS:
-            self.reports.append(RowReport(line, reason))
 
     def finish(self) -> None:
         """Leave out what is doubtful. To be called once, after the last row."""

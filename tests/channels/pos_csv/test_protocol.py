@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from channels.contract import Level, Result, Write
-from channels.pos_csv import channel as adapter
-from channels.pos_csv import times
+from channels.pos_csv import pages, times
 
 from .conftest import Clock, Shop
 
@@ -65,7 +64,7 @@ class Day(RuleBasedStateMachine):
         self.delayed: list[tuple[str, str]] = []
         self.newest = self.clock()
         self.opened = self.failed = False
-        self.pages = mock.patch.object(adapter, "PAGE_ROWS", 1)
+        self.pages = mock.patch.object(pages, "PAGE_ROWS", 1)
         self.pages.start()
 
     @initialize()

@@ -1,0 +1,119 @@
+"""The rows of a journal: what each line adds to the stock, or takes from it."""
+
+from __future__ import annotations
+
+from channels.pos_csv import cells, times
+from channels.pos_csv.body import Body
+from channels.pos_csv.complaints import Complaints
+from channels.pos_csv.models import Layout, Line, Unreadable, key
+from channels.pos_csv.settings import Movement, PosCsvSettings, fold
+
+#: Stands between the parts of an id that is made of several columns; no cell has it.
+_JOIN = "\x1f"
+
+#: The longest id that is believed to be one.
+ID_LIMIT = 255
+
+
+class Entries(Body):
+    """The rows of one file of a journal as they are being read.
+
+    A line that stands in the file twice is taken once; two that differ under one id are both left out, because
+    either could be the wrong one. Cancellations are lines of their own.
+    """
+
+    def __init__(self, found: Layout, settings: PosCsvSettings) -> None:
+        super().__init__(found, settings, Complaints())
+        #: The lines in the order of the file, each id once.
+        self.lines: list[Line] = []
+        self._movements: dict[str, Movement] = {fold(word): means for word, means in settings.movements.items()}
+        self._from = settings.lines_from.timestamp() if settings.lines_from else None
+        self._position: dict[str, int] = {}
+        self._clashes: dict[int, list[int]] = {}
+
+    def take(self, line: int, row: list[str], sku: str, location: str) -> None:
+        """See :meth:`Body.take`."""
+        means = self._means(row)
+        if means == "skip":
+            return
+        at = self._at(row)
+        if self._from is not None and at is not None and at < self._from:
+            return
+        identity = self._id(row)
+        units = self.units(row)
+        if units is None:
+            if self.settings.blank == "report":
+                self.complaints.note(line, f"the quantity of {sku} is blank, so this line is not counted")
+            return
+        self._add(Line(identity, sku, _change(units, means), at, line))
+
+    def finish(self) -> None:
+        """See :meth:`Body.finish`."""
+        for position, numbers in self._clashes.items():
+            for number in numbers:
+                self.complaints.reject(
+                    number,
+                    f"another line of this file has the same id ({_readable(self.lines[position].id)}) and "
+                    "other content; neither is counted",
+                )
+        if self._clashes:
+            self.lines = [line for position, line in enumerate(self.lines) if position not in self._clashes]
+        self.complaints.reports.sort()
+
+    def check(self, *, ends_with_newline: bool) -> None:
+        """See :meth:`Body.check`. A journal without lines is a quiet hour."""
+        super().check(ends_with_newline=ends_with_newline)
+        if self.complaints.bad and not self.lines:
+            raise Unreadable("not one of its rows can be counted", self.complaints.reports)
+
+    def _add(self, line: Line) -> None:
+        position = self._position.setdefault(line.id, len(self.lines))
+        if position == len(self.lines):
+            self.lines.append(line)
+            return
+        before = self.lines[position]
+        if (key(before.sku), before.units) != (key(line.sku), line.units):
+            self._clashes.setdefault(position, [before.line]).append(line.line)
+        else:
+            self.complaints.note(line.line, f"this line stands in line {before.line} already; it is counted once")
+
+    def _means(self, row: list[str]) -> Movement:
+        if self.found.movement is None:
+            assert self.settings.movement is not None
+            return self.settings.movement
+        word = row[self.found.movement]
+        means = self._movements.get(fold(word))
+        if means is None:
+            raise cells.BadCell(f"{cells.shown(word)} is no kind of movement that is known; name it in movements")
+        return means
+
+    def _id(self, row: list[str]) -> str:
+        parts = [cells.text(row[column]) for column in self.found.line_id]
+        if not all(parts):
+            raise cells.BadCell("the line has no id, so nobody could tell whether it was counted before")
+        identity = _JOIN.join(parts)
+        if len(identity) > ID_LIMIT:
+            raise cells.BadCell(f"the id {cells.shown(identity)} is longer than {ID_LIMIT} characters")
+        return identity
+
+    def _at(self, row: list[str]) -> int | None:
+        if self.found.time is None:
+            return None
+        try:
+            return int(times.parse(row[self.found.time], self.settings).timestamp())
+        except Unreadable as error:
+            raise cells.BadCell(error.reason) from None
+
+
+def _change(units: int, means: Movement) -> int:
+    """What a quantity adds to the stock."""
+    if units < 0 and means in ("out", "in"):
+        raise cells.BadCell(
+            f"the quantity {units} is below zero, and it is not clear which way that goes; "
+            "name this kind of movement sold or change in movements"
+        )
+    return -units if means in ("out", "sold") else units
+
+
+def _readable(identity: str) -> str:
+    return cells.shown(identity.replace(_JOIN, " "))
