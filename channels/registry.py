@@ -20,13 +20,16 @@ def channel_type(name: str) -> type[Channel]:
 
     Raises:
         LookupError: no such type is installed; the message lists those that are.
-        TypeError: the entry point names something that is not a :class:`Channel`.
+        TypeError: the entry point names something that is not there, or is not a :class:`Channel`.
     """
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise LookupError(f"no channel type {name!r} is installed; there are: {', '.join(channel_types())}")
     (point, *_) = found
-    adapter = point.load()
+    try:
+        adapter = point.load()
+    except (ImportError, AttributeError) as error:
+        raise TypeError(f"the channel type {name!r} ({point.value}) cannot be loaded: {error}") from error
     if not (isinstance(adapter, type) and issubclass(adapter, Channel)):
         raise TypeError(f"the channel type {name!r} ({point.value}) is not a channels.Channel")
     return adapter

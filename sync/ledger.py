@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import NamedTuple, cast
 from channels import Capabilities, Level
 from sync.records import Record, parse_record
 from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, fold
+
+log = logging.getLogger(__name__)
 
 
 class Window(NamedTuple):
@@ -125,8 +128,13 @@ class Ledger:
         for flat, answer in zip(rows.values(), self.store.run("merge", calls), strict=True):
             merged.counts.update(answer[1::3])
             for index, what in zip(answer[::3], answer[1::3], strict=True):
-                if what in ("skipped", "quarantined"):
+                if what in ("skipped", "quarantined", "twin"):
                     merged.valid.discard(str(flat[4 * index]))
+                if what == "quarantined":
+                    log.error(
+                        "%s: %s: two listings have this SKU; neither is written until one of them has another",
+                        *(channel, flat[4 * index + 1]),
+                    )
         return merged
 
     def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:

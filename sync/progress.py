@@ -46,7 +46,7 @@ def progress(context: Context, names: Iterable[str], asked_ms: int) -> list[Chan
         found.append(
             ChannelProgress(
                 name=name,
-                read=not state.wanted_ms and state.finished_ms >= asked_ms,
+                read=not state.wanted_ms and state.finished_began_ms >= asked_ms,
                 rows=state.rows if state.began_ms else state.last_rows,
                 expected=state.last_rows,
                 dirty=waiting.dirty,

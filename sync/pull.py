@@ -6,18 +6,19 @@ A full reading may go on over several tasks: how far it has come stands in the s
     When it was last asked for (ms); absent once a reading that began later has ended.
 ``began``, ``cursor``, ``rows``, ``resumed``
     The reading under way: its start, where it goes on, the rows so far, whether it was ever taken up again.
-``finished``, ``last_rows``
-    When the last full reading ended, and how many rows it had.
+``finished``, ``finished_began``, ``last_rows``
+    When the last full reading ended and began, and how many rows it had.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from channels import Channel, Page
+from channels import Channel, Page, Problem
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.ledger import Merged, Window
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 #: The most bad rows of one page that are logged one by one.
 PROBLEMS_LOGGED = 20
+
+
+#: For how long a bad row is not told of again, in seconds.
+TOLD_S = 24 * 3600
 
 
 class Read(NamedTuple):
@@ -46,6 +51,8 @@ class PullState:
     rows: int
     resumed: bool
     finished_ms: int
+    #: When the reading began that ended then.
+    finished_began_ms: int
     last_rows: int
 
 
@@ -69,6 +76,7 @@ class Pulls:
             rows=int(fields.get("rows", 0)),
             resumed="resumed" in fields,
             finished_ms=int(fields.get("finished", 0)),
+            finished_began_ms=int(fields.get("finished_began", 0)),
             last_rows=int(fields.get("last_rows", 0)),
         )
 
@@ -89,7 +97,7 @@ class Pulls:
         gone = ["began", "cursor", "rows", "resumed"]
         if self.state(channel).wanted_ms <= state.began_ms:
             gone.append("wanted")
-        self._replace(channel, {"finished": now_ms, "last_rows": state.rows}, *gone)
+        self._replace(channel, {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}, *gone)
 
     def _replace(self, channel: str, fields: Mapping[Any, Any], *gone: str) -> None:
         pipeline = self.store.client.pipeline(transaction=True)
@@ -117,7 +125,8 @@ def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Me
     """Merge one page into the stock of record, and tell people about rows that could not be understood."""
     page, window = read
     for problem in page.problems[:PROBLEMS_LOGGED]:
-        log.warning("%s: %s: %s", channel.name, problem.where, problem.reason)
+        news = _is_news(context, channel.name, problem)
+        log.log(logging.WARNING if news else logging.DEBUG, "%s: %s: %s", channel.name, problem.where, problem.reason)
     if len(page.problems) > PROBLEMS_LOGGED:
         log.warning("%s: and %d more rows like these", channel.name, len(page.problems) - PROBLEMS_LOGGED)
     return context.ledger.merge(
@@ -128,6 +137,13 @@ def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Me
         cause=page.source or cause,
         now_ms=context.store.now_ms(),
     )
+
+
+def _is_news(context: Context, name: str, problem: Problem) -> bool:
+    """Whether people have not been told of this row for a day."""
+    digest = hashlib.blake2b("\0".join(problem).encode(errors="replace"), digest_size=12).hexdigest()
+    key = f"{PREFIX}told:{name}:{digest}"
+    return bool(context.store.client.set(key, "1", ex=TOLD_S, nx=True))
 
 
 def pull(context: Context, name: str, deadline: Deadline) -> bool:
@@ -149,7 +165,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     for read in timed(context, pages):
         part = merge_page(context, channel, read, cause)
         merged.add(part)
-        rows += part.rows - part.counts["quarantined"]
+        rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
         pulls.advance(name, read.page.cursor, rows)
         if deadline.over and read.page.cursor is not None:
             log.info("%s: %d listings read so far; going on in the next task", name, rows)

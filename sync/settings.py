@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -33,6 +34,13 @@ DEFAULT_FILE = "sync.toml"
 #: Where containers mount secrets: one file for each, named like the environment variable, in lower or upper case.
 SECRETS_FOLDER = "/run/secrets"
 
+#: Variables that Kubernetes sets by itself for a service called "sync".
+KUBERNETES = re.compile(r"SYNC_(SERVICE_(HOST|PORT)|PORT)(_.*)?")
+
+#: Addresses of a store, and of a broker.
+STORE_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES = (*STORE_SCHEMES, "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
+
 #: What a channel may be called: it becomes part of keys, addresses and metrics.
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -53,6 +61,29 @@ class _SecretFiles(_Textual, NestedSecretsSettingsSource):
     """One file for each secret."""
 
 
+def _absent(value: object) -> object:
+    """An empty text, as a compose file passes on an unset variable, is no value."""
+    return None if value == "" else value
+
+
+def _address(schemes: tuple[str, ...]) -> Callable[[SecretStr | None], SecretStr | None]:
+    """Checks that a text is an address of one of these schemes; the address itself may hold a password."""
+
+    def check(value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            for part in value.get_secret_value().split(";"):
+                try:
+                    parts = urlsplit(part)
+                    known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+                except ValueError:
+                    known = False
+                if not known:
+                    raise ValueError(f"must be an address such as redis://host:6379/0, by {', '.join(schemes)}")
+        return value
+
+    return check
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Keys of the file are these names; variables are ``SYNC_`` and the name."""
 
@@ -65,10 +96,10 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    redis_url: SecretStr | None = None
+    redis_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_address(STORE_SCHEMES))] = None
     """Where the stock of record is kept (``redis://``, ``rediss://``); unset: the embedded store in ``data_dir``."""
 
-    broker_url: SecretStr | None = None
+    broker_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_address(BROKER_SCHEMES))] = None
     """Celery's broker; unset: the same server as ``redis_url``."""
 
     data_dir: Path = Path("var")
@@ -83,7 +114,7 @@ class Settings(BaseSettings):
     write_lease_s: float = Field(default=60.0, gt=0)
     """For how long a worker may hold listings for a write, in seconds; what one had that died is looked at after it."""
 
-    sentry_dsn: SecretStr | None = None
+    sentry_dsn: Annotated[SecretStr | None, BeforeValidator(_absent)] = None
     """Where errors are reported; unset: nowhere."""
 
     log_format: Literal["text", "json"] = "text"
@@ -142,6 +173,7 @@ def load_settings() -> Settings:
         SettingsError: something is wrong; the message names the file, each key and what would be right.
     """
     file = settings_file()
+    _check_variables()
     if FILE_VARIABLE in os.environ and not file.is_file():
         raise SettingsError(f"{file}: there is no such file; {FILE_VARIABLE} must name your settings file")
     try:
@@ -189,6 +221,8 @@ def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
         raise SettingsError(f"{file}: {key}.type: must say what the channel is, one of: {', '.join(channel_types())}")
     try:
         model = channel_type(kind).Settings
+    except TypeError as error:
+        raise SettingsError(f"{file}: {key}.type: {error}") from None
     except LookupError:
         raise SettingsError(
             f"{file}: {key}.type: there is no channel type {kind!r}{_instead(kind, channel_types())}"
@@ -217,12 +251,26 @@ def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
         return f"there is no such key{_instead(key, model.model_fields)}"
     if error["type"] == "missing":
-        field = model.model_fields.get(key)
-        words = (field.description or "").replace("``", "").strip().rstrip(".") if field else ""
-        meaning = f" ({words})" if words else ""
-        return f"is missing{meaning}"
+        return f"is missing{_meaning(model, key)}"
     message = error["msg"].removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
+    meaning = _meaning(model, key) if error["type"] in ("string_pattern_mismatch", "string_type", "too_short") else ""
+    return message[0].lower() + message[1:] + meaning
+
+
+def _meaning(model: type[BaseModel], key: str) -> str:
+    field = model.model_fields.get(key)
+    words = (field.description or "").replace("``", "").strip().rstrip(".") if field else ""
+    return f" ({words})" if words else ""
+
+
+def _check_variables() -> None:
+    """A misspelt variable is an error like a misspelt key."""
+    for name in os.environ:
+        top = name.removeprefix("SYNC_").split("__")[0].lower()
+        if not name.startswith("SYNC_") or name == FILE_VARIABLE or top in Settings.model_fields:
+            continue
+        if not KUBERNETES.fullmatch(name):
+            raise SettingsError(f"{name}: there is no such variable{_instead(top, Settings.model_fields)}")
 
 
 def _instead(wrong: str, known: Mapping[str, Any] | list[str]) -> str:

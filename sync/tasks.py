@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from channels.errors import ChannelError, Throttled
+import redis
+
+from channels.errors import ChannelError, Throttled, Unanswered
 from channels.webhooks import BadEvent
 from sync import audit as auditing
 from sync import pull as pulling
@@ -21,6 +23,7 @@ from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
 from sync.deadline import Deadline
+from sync.errors import SyncError
 from sync.pull import Pulls
 from sync.refresh import Gather
 from sync.turns import Turn
@@ -72,7 +75,6 @@ def push(channel: str) -> None:
         pushed = pushing.push(context, channel, deadline)
         if pushed.counts:
             log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
-        _ring_for_next_look(channel)
         if pushed.trouble:
             raise pushed.trouble
         return pushed.finished
@@ -85,9 +87,7 @@ def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
 
     def once(deadline: Deadline) -> bool:
-        finished = refreshing.refresh(app.context, channel, deadline, Gather(), bells.ring_for_dirty)
-        _ring_for_next_look(channel)
-        return finished
+        return refreshing.refresh(app.context, channel, deadline, Gather(), bells.ring_for_dirty)
 
     _guarded("sync.refresh", channel, once)
 
@@ -201,6 +201,13 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         else:
             log.info("%s", error)
         bells.ring_after(task, channel, (trouble.until_ms - trouble.at_ms) / 1000)
+    except (SyncError, redis.RedisError):
+        raise  # trouble of ours, not of the channel
+    except Exception as error:
+        # an adapter that breaks its contract is trouble of its channel alone
+        bug = Unanswered(channel, task, f"{type(error).__name__}: {error}", advice="This is a bug of the channel type.")
+        context.breaker.failed(channel, bug, context.store.now_ms(), writing=task == "sync.push")
+        raise
     else:
         # a round that had nothing to ask says nothing about the channel; a pull always asks
         asked = calls_made() > before or task == "sync.pull"
@@ -211,6 +218,7 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
             log.warning("%s: answers again, after %d failures", channel, ended.failures)
         if more:
             bells.ring(task, channel)
+    _ring_for_next_look(channel)
     bells.ring_for_dirty(beside=channel if task == "sync.push" else None)
 
 

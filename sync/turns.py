@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from sync.store import PREFIX, Call, Store
 
-#: How long a turn lasts without being renewed, in seconds; its holder renews it after each batch.
-LEASE_S = 20.0
+#: How long a turn lasts without being renewed, in seconds; its holder renews it after each batch
+#: or page, and one of those may take most of a minute at a slow channel.
+LEASE_S = 45.0
 
 
 class Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import click
@@ -14,6 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sync.celery import SyncApp
 from sync.commands.output import app_of, one_line_errors
 from sync.progress import ChannelProgress, progress
+from sync.pull import Pulls
+from sync.views import held
 
 #: How often the store is asked how far things are, in seconds.
 LOOK_S = 0.2
@@ -31,7 +34,8 @@ SILENCE_S = 10.0
 def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: float) -> None:
     """Read every channel and push whatever is then wrong. The work is done by the workers.
 
-    With --watch the exit code is 0 when all channels agree, and 1 when one is in trouble or time is up.
+    With --watch the exit code is 0 when all channels agree, and 1 when one is in trouble, when listings are held
+    back, or when time is up.
     """
     app = app_of(ctx)
     asked_ms = ask(app, channel)
@@ -45,7 +49,11 @@ def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: flo
             click.echo(f"{one.name} is in trouble: {one.trouble}", err=True)
         elif not one.done:
             click.echo(f"{one.name} is not done: {_words(one)}", err=True)
-    if not all(one.done for one in found):
+    back = Counter(view.channel for view in held(app.context, app.context.ledger.every_record()))
+    for name in names:
+        if back[name]:
+            click.echo(f"{name}: {back[name]} listings are not written; see why: celery -A sync parked", err=True)
+    if not all(one.done for one in found) or any(back[name] for name in names):
         ctx.exit(1)
 
 
@@ -59,6 +67,8 @@ def ask(app: SyncApp, channel: str | None) -> int:
     for name in context.named(channel):
         context.breaker.try_now(name)
     asked_ms = context.store.now_ms()
+    for name in context.named(channel):
+        Pulls(context.store).want(name, asked_ms)  # stands in the store before anybody is rung for
     try:
         app.send_task("sync.reconcile", kwargs={"channel": channel})
     except OperationalError as error:
@@ -133,7 +143,7 @@ def _words(one: ChannelProgress) -> str:
     if one.trouble:
         return "in trouble"
     if one.done:
-        return f"{one.rows} listings, all agree"
+        return f"{one.rows} listings read, all done" if one.rows else "no news, all done"
     parts = [] if one.read else [f"reading, {one.rows} listings so far"]
     if one.dirty:
         parts.append(f"{one.dirty} to push")

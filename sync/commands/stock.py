@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 from celery.bin.base import CeleryCommand
@@ -11,6 +11,7 @@ from rich.text import Text
 from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
 from sync.records import Record, State
+from sync.store import fold
 from sync.views import ListingView, listing_views, stock_rows
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
@@ -39,11 +40,20 @@ def stock(ctx: click.Context, skus: tuple[str, ...], as_json: bool) -> None:
     Where a channel does not show its target, the table says what it shows, what it should show, and why not.
     """
     context = context_of(ctx)
-    records: Iterable[Record] = context.ledger.records(skus) if skus else context.ledger.every_record()
+    records: Iterable[Record] = _named(context, skus) if skus else context.ledger.every_record()
     if as_json:
         print_json(stock_rows(context, records))
     else:
         _print(context, records)
+
+
+def _named(context: Context, skus: Sequence[str]) -> list[Record]:
+    records = context.ledger.records(list(dict.fromkeys(fold(sku) for sku in skus)))
+    known = {record.folded for record in records}
+    strangers = [sku for sku in skus if fold(sku) not in known]
+    if strangers:
+        raise click.ClickException(f"{', '.join(strangers)}: not known on any channel")
+    return records
 
 
 def _print(context: Context, records: Iterable[Record]) -> None:

@@ -30,7 +30,7 @@ GRACE_S = 60.0
 @click.command(cls=CeleryCommand)
 @click.option("--loglevel", "-l", default="INFO", show_default=True, help="How much the processes say.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="Of the receiver.")
-@click.option("--host", default="0.0.0.0", show_default=True, help="The address it listens on.")  # noqa: S104 - its job
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address it listens on.")
 @click.pass_context
 @one_line_errors
 def up(ctx: click.Context, loglevel: str, port: int, host: str) -> None:

@@ -76,8 +76,9 @@ local function merge(index, folded, shown, ref, level)
   end
 
   if known_ref ~= ref then  -- rule 12: one SKU, two listings
+    local known = string.sub(hold or '', 1, 11) == 'quarantined'
     redis.call('HSET', key, F.hold, 'quarantined|' .. ended .. '|' .. ref)
-    return tell(index, 'quarantined')
+    return tell(index, known and 'twin' or 'quarantined')
   end
 
   if hold and string.sub(hold, 1, 11) == 'quarantined' then tell(index, 'held') end  -- is its twin still there?

@@ -95,3 +95,12 @@ def test_an_unknown_channel_or_sku_is_said(shop: Shop) -> None:
     ran = shop.run("history", "NOPE")
     assert ran.code == 1
     assert_one_line(ran.err, "NOPE is not known on any channel")
+
+
+def test_a_sku_that_is_not_known_is_said_and_a_known_one_is_shown_once(shop: Shop) -> None:
+    shop.store.store.add("MUG", 10)
+    shop.amazon.account.put("MUG", 10)
+    with shop.worker():
+        assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
+    assert_one_line(shop.run("stock", "NOPE").err, "NOPE: not known on any channel")
+    assert shop.run("stock", "MUG", "mug").out.count("MUG") == 1

@@ -13,7 +13,9 @@ def test_a_refused_listing_is_shown_and_tried_again_on_demand(shop: Shop) -> Non
         shop.amazon.account.put(sku, 4)
     shop.amazon.account.refuse("MUG", message="'Item Name' is required but missing.")
     with shop.worker():
-        assert shop.run("reconcile", "--watch", "--timeout", "40").code == 0
+        ran = shop.run("reconcile", "--watch", "--timeout", "40")
+        assert ran.code == 1
+        assert "amazon: 1 listings are not written" in ran.err
         (row,) = json.loads(shop.run("parked", "--json").out)
         assert (row["sku"], row["channel"], row["state"]) == ("MUG", "amazon", "parked")
         assert (row["level"], row["target"]) == (4, 10)

@@ -221,3 +221,26 @@ def test_secrets_show_in_no_description_of_the_settings(monkeypatch: pytest.Monk
 )
 def test_secrets_show_in_no_error(wrong: str) -> None:
     assert "t0p-secret" not in refused(wrong)
+
+
+@pytest.mark.parametrize("name", ["redis_url", "broker_url", "sentry_dsn"])
+def test_an_empty_value_is_no_value(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"SYNC_{name.upper()}", "")
+    assert getattr(load(), name) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("redis_url", "http://host"), ("redis_url", "redis://h:x/0"), ("broker_url", "nonsense")]
+)
+def test_an_address_that_cannot_be_one_is_refused_without_being_shown(key: str, value: str) -> None:
+    said = refused(f'{key} = "{value}"\n{GOOD}')
+    assert said.startswith(f"{key}: must be an address")
+    assert value not in said
+
+
+def test_a_misspelt_variable_is_an_error_unless_it_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_PORT_8080_TCP", "tcp://10.0.0.1:8080")
+    load()
+    monkeypatch.setenv("SYNC_REDISURL", "redis://host")
+    with pytest.raises(SettingsError, match="SYNC_REDISURL: there is no such variable; did you mean 'redis_url'"):
+        load()
