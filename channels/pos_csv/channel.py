@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from channels.contract import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Problem, Result, Write
-from channels.errors import Denied, Unreachable
+from channels.errors import ChannelError, Denied, Unreachable
 from channels.pos_csv import cells, models, movements, pages
 from channels.pos_csv.client import Claim, Folder, Lost
+from channels.pos_csv.fetching import bring
 from channels.pos_csv.history import History, Mark, Verdict, judge
 from channels.pos_csv.journal import Journal
 from channels.pos_csv.lock import only_one
@@ -23,6 +24,7 @@ from channels.pos_csv.models import BusinessTime, Sheet, Unreadable
 from channels.pos_csv.outbox import Adjustment, Outbox, Sent
 from channels.pos_csv.reader import StillGrowing, read_sheet
 from channels.pos_csv.settings import PosCsvSettings
+from channels.pos_csv.sources import source_of
 from channels.pos_csv.spelling import Spellings
 
 logger = logging.getLogger(__name__)
@@ -88,27 +90,16 @@ class PosCsvChannel(Channel):
             self._keep_to_one_kind()
             self._unshown()  # what the till has booked is best seen early: later snapshots can then show it
             folder = Folder(self.settings, self.clock, self.pause)
-            ready = folder.ready()
-            journal = Journal(self._state()) if self.settings.kind == "journal" else None
-            if ready and journal:
-                yield from movements.shown_again(journal)
-            for found in ready:
-                claim = folder.claim(found)
-                if claim is None:
-                    continue
-                try:
-                    if journal:
-                        yield from movements.of_file(claim, journal, self.settings, self.clock())
-                    else:
-                        yield from self._pages(claim)
-                except (Lost, StillGrowing) as trouble:
-                    logger.warning(
-                        "a file changed under the reader and is left for later",
-                        extra={"channel": self.name, "file": found.name, "why": type(trouble).__name__},
-                    )
-                    return
-                finally:
-                    claim.release()
+            trouble = None
+            try:
+                problems = self._fetched(folder)
+            except ChannelError as error:  # what lies here already is read all the same
+                trouble, problems = error, []
+            if problems:
+                yield Page((), problems)
+            yield from self._read(folder)
+            if trouble:
+                raise trouble
 
     def read(self, refs: Sequence[str]) -> Page:
         """Nothing: a till is only read whole."""
@@ -127,6 +118,37 @@ class PosCsvChannel(Channel):
                 return self._send(writes, until)
         except Unreachable as error:
             return [_put_off(write, error.reason) for write in writes]
+
+    def _fetched(self, folder: Folder) -> list[Problem]:
+        """Bring new files into the folder, where they come from elsewhere; says what people should know of them."""
+        if not self.settings.is_fetched:
+            return []
+        with source_of(self.name, self.settings).open() as place:
+            return bring(place, folder, self.pause)
+
+    def _read(self, folder: Folder) -> Iterator[Page]:
+        """The files of the folder, one after the other."""
+        ready = folder.ready()
+        journal = Journal(self._state()) if self.settings.kind == "journal" else None
+        if ready and journal:
+            yield from movements.shown_again(journal)
+        for found in ready:
+            claim = folder.claim(found)
+            if claim is None:
+                continue
+            try:
+                if journal:
+                    yield from movements.of_file(claim, journal, self.settings, self.clock())
+                else:
+                    yield from self._pages(claim)
+            except (Lost, StillGrowing) as trouble:
+                logger.warning(
+                    "a file changed under the reader and is left for later",
+                    extra={"channel": self.name, "file": found.name, "why": type(trouble).__name__},
+                )
+                return
+            finally:
+                claim.release()
 
     def _pages(self, claim: Claim) -> Iterator[Page]:
         """One claimed file from its reading to its archiving."""

@@ -37,6 +37,9 @@ _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload",
 #: or the file system only claims that there is one.
 HUNG_S = 600.0
 
+#: What lies in the folder beside the till's files.
+_OWN = frozenset({"out", "processing", "processed", "failed"})
+
 #: The owner of a claim that was given back.
 _FREE = "free"
 
@@ -88,6 +91,18 @@ class Folder:
             return []
         dropped = [entry for entry in _files(self.path) if self._wanted(entry.name)]
         return sorted(map(_found, self._finished([*left_behind, *dropped])), key=self._order)
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of this name from elsewhere may be put into the folder, and would be taken there."""
+        plain = "/" not in name and all(sign >= " " and sign != "\x7f" for sign in name)
+        return (
+            bool(name) and plain and len(os.fsencode(name)) <= _NAME_BYTES and name not in _OWN and self._wanted(name)
+        )
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of this name has yet to be read."""
+        places = (Path(place.path) for place in _entries(self.processing))
+        return any(os.path.lexists(place / name) for place in (self.path, *places))
 
     def time(self, found: Found, stated: datetime | None) -> BusinessTime:
         """See :meth:`Claim.time`."""

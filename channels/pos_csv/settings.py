@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
 
-from channels.contract import MAX_UNITS, ChannelSettings
+from channels.contract import MAX_UNITS
+from channels.pos_csv.places import PlaceSettings
 from channels.pos_csv.profiles import PROFILES
 
 #: One header name, or a list of them.
@@ -33,17 +33,11 @@ STATED_SLACK_S = 1.0
 FILE_SLACK_S = 60.0
 
 
-class PosCsvSettings(ChannelSettings):
+class PosCsvSettings(PlaceSettings):
     """One till's folder. The defaults read ``sku,quantity`` with whole numbers."""
-
-    path: Path
-    """The folder into which the till exports; it must exist, and everything below it is the worker's to move."""
 
     profile: str = "plain"
     """Which ready settings the file follows, of :mod:`channels.pos_csv.profiles`; keys set beside it win."""
-
-    pattern: str = Field("*.csv", min_length=1)
-    """Which file names are taken, as a shell pattern; upper and lower case are the same."""
 
     kind: Literal["snapshot", "journal"] = "snapshot"
     """What the files hold: counts of what is there, or a journal of movements (sales, returns, receipts), each line
@@ -117,9 +111,6 @@ class PosCsvSettings(ChannelSettings):
     trailer_count: int | None = Field(None, ge=2)
     """In which column, from 1, the trailer states the number of rows; a file with another number was cut."""
 
-    max_bytes: int = Field(256 * 1024 * 1024, ge=1)
-    """Larger files are set aside unread."""
-
     bad_rows: int = Field(10, ge=0)
     """So many unreadable rows never stop a file."""
 
@@ -167,13 +158,6 @@ class PosCsvSettings(ChannelSettings):
     """What a content that was already taken means when it comes again under a newer modification time: nothing new
     (once) or stock that is back to these numbers (newer); unset: once, or newer for a till that is written to."""
 
-    quiet_s: float = Field(1.0, ge=0, le=3600)
-    """For how long a file must have been left alone before it is taken, unless it was renamed into place; 0: taken
-    as it is found, even while it is being written."""
-
-    lease_s: float = Field(120.0, gt=0)
-    """How long a worker on another machine may be silent before the file that it was reading is taken from it."""
-
     writes: bool = False
     """Whether the till is told of sales elsewhere, by files of adjustments in ``out/``."""
 
@@ -189,11 +173,6 @@ class PosCsvSettings(ChannelSettings):
 
     taken_within_s: float = Field(86_400.0, gt=0)
     """For how long an adjustment file may wait for the till before its writes count as lost."""
-
-    @field_validator("path", mode="after")
-    @classmethod
-    def _expand(cls, path: Path) -> Path:
-        return path.expanduser()
 
     @field_validator("encoding", mode="after")
     @classmethod
@@ -242,6 +221,10 @@ class PosCsvSettings(ChannelSettings):
             raise ValueError("trailer_count needs trailer_record")
         if self.locations and not (self.location_column or any("*" in name for name in self.quantity_column)):
             raise ValueError("locations needs location_column, or a * in quantity_column")
+        if self.writes and self.is_fetched:
+            raise ValueError(
+                "adjustments are only written into a folder that the till itself reads; writes must be false"
+            )
         if self.kind == "journal":
             self._consistent_journal()
         elif self.id_column or self.type_column or self.movement or self.lines_from or self.remember_days:
