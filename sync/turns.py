@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import redis
 
 from sync.store import PREFIX, Call, Store
 
-#: How long a turn lasts without being renewed, in seconds; its holder renews it after each batch
-#: or page, and one of those may take most of a minute at a slow channel.
-LEASE_S = 45.0
+#: How long a turn outlives its holder, in seconds: nobody else serves the channel's work for so long after a death.
+LEASE_S = 10.0
+
+#: How often the holder renews it while it works, in seconds.
+RENEW_S = 3.0
+
+#: For how long, in seconds; a round that hangs for longer than any task works loses its turn.
+LONGEST_S = 180.0
 
 
 class Turn:
@@ -41,12 +51,29 @@ class Turn:
             return False
         ended = False
         try:
-            while True:
-                if not one_round():
-                    return True
-                if not self.end():
-                    ended = True
-                    return False
+            with self._renewed():
+                while True:
+                    if not one_round():
+                        return True
+                    if not self.end():
+                        ended = True
+                        return False
         finally:
             if not ended:
                 self.end(whatever=True)
+
+    @contextmanager
+    def _renewed(self) -> Iterator[None]:
+        """Keep the turn while the block runs, however long one call of the channel takes."""
+        over, until = threading.Event(), time.monotonic() + LONGEST_S
+
+        def renew() -> None:
+            while not over.wait(RENEW_S) and time.monotonic() < until:
+                with suppress(redis.RedisError):  # the turn is somebody else's then, or will be
+                    self.store.run("turn_renew", [Call(self._keys[:1], [self._token, round(LEASE_S * 1000)])])
+
+        threading.Thread(target=renew, name="turn", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from sync import turns
 from sync.turns import Turn
 from tests.conftest import TimedStore, wait_until
@@ -127,3 +131,19 @@ def test_a_turn_whose_holder_died_is_free_after_its_lease(store: TimedStore) -> 
     store.client.pexpire("is:turn:{store}:sync.push", 1)
 
     wait_until(lambda: turn(store).take(), what="the turn")
+
+
+def test_a_round_longer_than_the_lease_keeps_its_turn(store: TimedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LEASE_S", 0.3)
+    monkeypatch.setattr(turns, "RENEW_S", 0.05)
+    seen = []
+
+    def long_round() -> bool:
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() > began + 1.0)
+        seen.append(store.client.exists("is:turn:{store}:sync.push"))
+        return True
+
+    turn(store).rounds(long_round)
+    assert seen == [1]
+    assert keys(store) == []
