@@ -72,13 +72,25 @@ def start(data_dir: Path) -> bool:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(data_dir):
-            found = _lives(data_dir)  # one that loads its file or is held up is waited for, never doubled
+            # one that loads its file or is held up is waited for, never doubled; one that is dying is replaced
+            found = _lives(data_dir) and _comes_up(data_dir)
             if not found:
                 _spawn(data_dir)
-            _await(data_dir)
+                if not _comes_up(data_dir):
+                    raise StoreError(f"the embedded store does not start; see {_log(data_dir)}")
     except OSError as error:
         raise StoreError(f"data_dir {data_dir} cannot be used: {error.strerror}") from error
     return not found
+
+
+def revive(data_dir: Path) -> bool:
+    """Start the server again if it has died; one that was stopped stays so. True if this call started it.
+
+    Raises:
+        StoreError: see :func:`start`.
+    """
+    died = _pid(data_dir) is not None and not _lives(data_dir)  # whoever is stopped takes the pid file along
+    return died and start(data_dir)
 
 
 def stop(data_dir: Path) -> bool:
@@ -134,14 +146,16 @@ def _spawn(data_dir: Path) -> None:
         raise StoreError(f"the embedded store does not start; see {_log(data_dir)}")
 
 
-def _await(data_dir: Path) -> None:
+def _comes_up(data_dir: Path) -> bool:
+    """Wait until the server answers. False if it ends instead."""
     deadline = time.monotonic() + START_S
     while not _answers(data_dir):
         if not _lives(data_dir):
-            raise StoreError(f"the embedded store does not start; see {_log(data_dir)}")
+            return False
         if time.monotonic() > deadline:
             raise StoreError(f"the embedded store runs but does not answer; see {_log(data_dir)}")
         time.sleep(0.01)
+    return True
 
 
 def _program() -> str:

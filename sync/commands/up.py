@@ -14,6 +14,7 @@ from typing import BinaryIO
 import click
 from celery.bin.base import CeleryCommand
 
+from sync import embedded
 from sync.commands.output import app_of, one_line_errors
 from sync.commands.serve import PORT, installed, listen
 
@@ -38,7 +39,8 @@ def up(ctx: click.Context, loglevel: str, port: int, host: str) -> None:
 
     They work on the embedded store unless redis_url is set. Without the web extra there is no receiver.
 
-    If one of them ends by itself, all are stopped and the exit code is 1, so that a supervisor starts them anew.
+    An embedded store that dies is started again. If one of the others ends by itself, all are stopped and the exit
+    code is 1, so that a supervisor starts them anew.
     """
     app = app_of(ctx)
     context = app.context
@@ -54,6 +56,8 @@ def up(ctx: click.Context, loglevel: str, port: int, host: str) -> None:
             for role, child in zip(lines, children, strict=True):
                 if child.poll() is not None:
                     raise click.ClickException(f"the {ROLES[role]} ended by itself with code {child.returncode}")
+            if context.settings.redis_url is None and embedded.revive(context.settings.data_dir):
+                click.echo("The embedded store had died and was started again.", err=True)
             time.sleep(0.2)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -101,6 +103,27 @@ def test_a_server_that_is_held_up_is_waited_for_and_never_doubled(
 
     assert not embedded.start(folder)
     assert pid_of(folder) == pid
+
+
+def test_a_server_that_dies_while_it_is_waited_for_is_replaced(folder: Path) -> None:
+    embedded.start(folder)
+    embedded.stop(folder)
+    with (folder / "store.life").open("a") as dying:
+        fcntl.flock(dying, fcntl.LOCK_EX)
+        threading.Timer(0.2, dying.close).start()
+        assert embedded.start(folder)
+
+
+def test_a_server_that_died_is_revived_and_one_that_was_stopped_is_not(folder: Path) -> None:
+    assert not embedded.revive(folder)
+    embedded.start(folder)
+    assert not embedded.revive(folder)
+    pid = pid_of(folder)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: embedded.revive(folder), what="its revival")
+    assert pid_of(folder) != pid
+    embedded.stop(folder)
+    assert not embedded.revive(folder)
 
 
 def test_what_was_written_a_second_ago_survives_the_death_of_the_server(folder: Path) -> None:
