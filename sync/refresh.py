@@ -73,7 +73,7 @@ def refresh(
     context: Context,
     name: str,
     deadline: Deadline,
-    gather: Gather | None = None,
+    gather: Callable[[], None] = lambda: None,
     news: Callable[[], None] = lambda: None,
 ) -> bool:
     """Read every listing of a channel that is due. True when none is left.
@@ -82,7 +82,7 @@ def refresh(
         context: What to work with.
         name: The channel.
         deadline: When to leave the rest to another task.
-        gather: Waits before each reading for what else may come; without it nothing is waited for.
+        gather: Called before each reading, to wait for what else may come.
         news: Called after each reading, so that the other channels hear of it while hints still come in.
 
     Raises:
@@ -93,8 +93,7 @@ def refresh(
         return True
     merged = Merged()
     while not deadline.over:
-        if gather:
-            gather.wait(context, name)
+        gather()
         now_ms = context.store.now_ms()
         marked = worklist.due_marks(name, now_ms, GATHER)
         writes = worklist.due_writes(name, now_ms, GATHER)

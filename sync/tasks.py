@@ -86,8 +86,12 @@ def push(channel: str) -> None:
 def refresh(channel: str) -> None:
     """Read again the listings that webhooks or unknown writes marked."""
 
+    def gather() -> None:
+        Gather().wait(app.context, channel)
+        bells.answered("sync.refresh", channel)  # what came while it waited is read now
+
     def once(deadline: Deadline) -> bool:
-        return refreshing.refresh(app.context, channel, deadline, Gather(), bells.ring_for_dirty)
+        return refreshing.refresh(app.context, channel, deadline, gather, bells.ring_for_dirty)
 
     _guarded("sync.refresh", channel, once)
 
@@ -177,18 +181,24 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     ``one_round`` says whether it did all there was to do; ``alone``: no other process does rounds meanwhile.
     """
     context = app.context
-    bells.answered(task, channel)
     context.channel(channel)
+
+    def answer(deadline: Deadline) -> bool:
+        # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come
+        bells.answered(task, channel)
+        return one_round(deadline)
+
     if not context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel)):
+        bells.answered(task, channel)
         return
     seconds, before = TRY_S if context.breaker.trouble(channel) else TASK_S, calls_made()
     try:
         with urgency(Urgency.LOOK if task in LOOKS else Urgency.BULK):
             if alone:
                 turn = Turn(context.store, task, channel)
-                more = turn.rounds(lambda: one_round(Deadline(seconds, alive=turn.take)))
+                more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.take)))
             else:
-                more = not one_round(Deadline(seconds))
+                more = not answer(Deadline(seconds))
     except Throttled as error:
         now_ms = context.store.now_ms()
         until_ms = context.breaker.told_to_wait(channel, error, now_ms, task, _rank(task, channel))

@@ -71,7 +71,7 @@ def test_marks_that_come_while_it_waits_are_read_by_the_same_call(town: Town, st
     worklist.mark("store", refs[:1], store.now_ms())
     read: list[list[str]] = []
     town.store.shop.before_page = lambda: read.append(list(town.store.shop.looked_at))
-    assert refresh(town.context, "store", Deadline(60), Gather(sleep))
+    assert refresh(town.context, "store", Deadline(60), lambda: Gather(sleep).wait(town.context, "store"))
     assert [sorted(one) for one in read] == [sorted(refs)]
     assert sum(waited) <= FEW_S + LULL_S
 
