@@ -77,7 +77,7 @@ def test_up_runs_everything_and_stops_when_told(shop: Shop) -> None:
     shop.store.store.add("MUG", 10)
     shop.amazon.account.put("MUG", 2)
     up = subprocess.Popen(
-        [*CELERY, "up"],
+        [*CELERY, "up", "--port", "0"],
         cwd=shop.folder,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -126,7 +126,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(shop: Shop) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         for command in ("serve", "up"):
-            ran = shop.run(command, "--port", port)
+            ran = shop.run(command, "--host", "0.0.0.0", "--port", port)
             assert ran.code == 1
             assert ran.err.strip() == f"Error: cannot listen on 0.0.0.0:{port}: Address already in use"
 
