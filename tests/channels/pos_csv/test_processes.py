@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from .conftest import Shop
 
@@ -57,3 +60,48 @@ def test_several_workers_take_every_file_once(shop: Shop, table: Callable[..., s
     taken = sorted(word for words in said for word in words[::2])
     assert taken == names
     assert len(shop.files("processed")) == len(names)
+
+
+#: Reads a journal and says the levels of each page; goes on to the next when it is told to.
+JOURNAL_WORKER = """
+import json, sys
+from channels.pos_csv import PosCsvChannel, PosCsvSettings
+
+for page in PosCsvChannel("till", PosCsvSettings.model_validate(json.loads(sys.argv[1]))).read_all():
+    print(json.dumps({row.sku: row.units for row in page.levels}), flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 4])
+def test_a_worker_killed_at_any_page_of_a_journal_has_lost_nothing_and_counted_nothing_twice(
+    shop: Shop, pages: int
+) -> None:
+    settings = {"type": "pos_csv", "quiet_s": 0, "kind": "journal", "id_column": "id", "movement": "sold"}
+    shop.drop("monday.csv", "id,sku,quantity\n" + "".join(f"{n},SKU{n},1\n" for n in range(1_500)))
+    argument = json.dumps(settings | {"path": str(shop.path)})
+    seen: list[dict[str, int]] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", JOURNAL_WORKER, argument],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    ) as killed:
+        assert killed.stdin is not None
+        assert killed.stdout is not None
+        for _ in range(pages):
+            if seen:
+                killed.stdin.write("go on\n")
+                killed.stdin.flush()
+            seen.append(json.loads(killed.stdout.readline()))
+        killed.kill()
+    shop.drop("tuesday.csv", "id,sku,quantity\n7,SKU7,1\nnew,SKU7,1\n")
+    seen += [{row.sku: row.units for row in page.levels} for page in shop.read(**settings)]
+    levels: dict[str, int] = {}
+    for page in seen:
+        for sku, units in page.items():
+            assert levels.get(sku, 0) >= units  # never a step back
+            levels[sku] = units
+    assert levels == {f"SKU{n}": -2 if n == 7 else -1 for n in range(1_500)}
+    assert len(shop.files("processed")) == 2
