@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 #: How many listings are audited together.
 GATHER = 1000
 
-#: Seconds after which a listing is looked at again whose window could not be closed.
+#: The longest, in seconds, until a listing is looked at again whose window could not be closed. Where orders and
+#: readings are sooner sure, it is looked at sooner.
 LATER_S = 60.0
 
 
@@ -67,6 +68,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
     if not channel.capabilities.orders:
         return True
     margin_ms = round(channel.capabilities.order_margin_s * 1000)
+    settle_ms = round(channel.capabilities.settle_s * 1000)
     found: Counter[str] = Counter()
     while not deadline.over:
         asked_ms = context.store.now_ms()
@@ -74,7 +76,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
         if not due:
             break
         edges = _edges(context, name, due)
-        later_ms = asked_ms + round(LATER_S * 1000)
+        later_ms = asked_ms + min(round(LATER_S * 1000), 1000 + 2 * margin_ms + settle_ms)
         context.worklist.audit_later(name, due, later_ms)
         waiting = [edge for edge in edges if edge.due or edge.edge]
         if not waiting:
@@ -82,7 +84,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
         since_ms = min(edge.since_ms for edge in waiting) - margin_ms
         sold = _by_sku(list(channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))))
         # the orders of the last moments may not be listed yet
-        until_ms = asked_ms - margin_ms - round(channel.capabilities.settle_s * 1000)
+        until_ms = asked_ms - margin_ms - settle_ms
         findings, unclear = _findings(waiting, sold, margin_ms, until_ms)
         found.update(_book(context, name, findings))
         read_refs(context, name, [edge.ref for edge in unclear], "an audit of orders")
