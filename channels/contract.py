@@ -163,6 +163,11 @@ class ChannelSettings(BaseModel):
     """The share of the channel's quota of calls that is left to other apps, such as ``0.2``."""
 
     @property
+    def knows_counts(self) -> bool:
+        """Whether its levels are counts, so that it may be the authority. A record of changes alone knows none."""
+        return True
+
+    @property
     def quota_owner(self) -> str:
         """Names whoever the channel counts calls by; channels with the same one share a budget. Empty: this alone."""
         return ""

@@ -194,6 +194,12 @@ def load_settings() -> Settings:
     if settings.authority and settings.authority not in settings.channels:
         instead = _instead(settings.authority, settings.channels)
         raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{instead}")
+    authority = settings.authority or next(iter(settings.channels))
+    if not settings.channel_settings[authority].knows_counts:
+        raise SettingsError(
+            f"{file}: authority: {authority} knows changes and no counts, so it cannot open the stock of record; name a"
+            " channel that counts"
+        )
     for name, channel in settings.channel_settings.items():
         if settings.write_lease_s < channel.least_lease_s:
             raise SettingsError(
@@ -205,7 +211,7 @@ def load_settings() -> Settings:
         update={
             "data_dir": base / settings.data_dir,
             "schedule": base / settings.schedule if settings.schedule else None,
-            "authority": settings.authority or next(iter(settings.channels), ""),
+            "authority": authority,
         }
     )
 

@@ -246,6 +246,11 @@ class PosCsvSettings(PlaceSettings):
             raise ValueError("a journal never shows what the till was told, so writes must be false")
 
     @property
+    def knows_counts(self) -> bool:
+        """See :attr:`ChannelSettings.knows_counts`."""
+        return self.kind != "journal"
+
+    @property
     def takes_repeats(self) -> bool:
         """Whether a known content under a newer modification time is a new snapshot."""
         return self.repeats == "newer" or (self.repeats is None and self.writes)

@@ -244,3 +244,9 @@ def test_a_misspelt_variable_is_an_error_unless_it_is_not_ours(monkeypatch: pyte
     monkeypatch.setenv("SYNC_REDISURL", "redis://host")
     with pytest.raises(SettingsError, match="SYNC_REDISURL: there is no such variable; did you mean 'redis_url'"):
         load()
+
+
+def test_a_journal_of_changes_cannot_open_the_stock_of_record() -> None:
+    till = '[channels.till]\ntype = "pos_csv"\npath = "pos"\nkind = "journal"\nmovement = "sold"\nid_column = "id"\n'
+    said = refused(GOOD.replace('authority = "store"', 'authority = "till"') + till)
+    assert "till knows changes and no counts" in said
