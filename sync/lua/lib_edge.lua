@@ -38,6 +38,11 @@ function edge.put(key, e)
     string.format('%.0f %.0f %d %d %.0f %.0f %.0f', e.t, e.d, e.clean, e.phase, e.w, e.w1, e.a))
 end
 
+-- Whether a closed window waits for its orders. The next one may join it, so it begins where that one ended.
+function edge.waits(key)
+  return redis.call('HEXISTS', key, channel .. ':due') == 1
+end
+
 function edge.add(e, units)
   e.d = e.d + units
   if units > 0 then e.clean = 0 end
@@ -52,7 +57,7 @@ function edge.reading(key, folded, began, ended, previous, units, landed, assume
   if e.phase == 0 and not landed then
     if units == 0 then return end
     local quiet = previous - READING_MS - lag - margin  -- unchanged up to here at least
-    if e.base + margin <= quiet then
+    if e.base + margin <= quiet and not edge.waits(key) then
       e.t, e.d, e.clean = quiet, 0, 1
     end
     edge.add(e, units)
@@ -83,7 +88,7 @@ end
 -- A write is about to be sent, after a guard reading that began at `guard` found the level as it is now known.
 function edge.write(key, folded, guard, lag, margin, look_at)
   local e = edge.get(key)
-  if e.phase == 0 and e.base + margin <= guard - lag - margin then
+  if e.phase == 0 and e.base + margin <= guard - lag - margin and not edge.waits(key) then
     e.t, e.d, e.clean = guard - lag - margin, 0, 1
   end
   e.phase, e.w = 1, e.w > 0 and math.min(e.w, guard - lag) or guard - lag
