@@ -96,13 +96,12 @@ local function merge(index, folded, shown, ref, level)
     dirty_here(key, folded)
   end
 
-  local units, reason, assumed, landed = level - confirmed, why, 0, wrote_at
+  local units, reason, assumed, landed, is_shown = level - confirmed, why, 0, wrote_at, false
   if write then
-    local phase, target, base, claimed_at, ended_at, due =
-      string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ (%d+) (%d+) (%d+)$')
+    local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
     target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
-    local visible_by = (phase == 'sent' and tonumber(claimed_at) or ended_at) + visible_ms
     if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
+    local visible_by = ended_at + visible_ms
     if began <= ended_at + settle_ms then  -- rule 3
       redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
       return tell(index, 'skipped')
@@ -118,7 +117,8 @@ local function merge(index, folded, shown, ref, level)
     landed = applied_if_accepted and ended or math.max(ended, visible_by)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
-    if level == target then redis.call('HDEL', key, channel .. ':doubts') end
+    is_shown = level == target
+    if is_shown then redis.call('HDEL', key, channel .. ':doubts') end
     dirty_here(key, folded)
     tell(index, 'settled')
   elseif wrote_at and began <= wrote_at + settle_ms then  -- rule 3
@@ -133,7 +133,12 @@ local function merge(index, folded, shown, ref, level)
       return tell(index, 'skipped')
     end
   end
-  if wrote_at then redis.call('HDEL', key, F.wrote) end
+  if is_shown and not applied_if_accepted then
+    -- it landed at some moment before this reading ended: another one may lag behind that moment
+    redis.call('HSET', key, F.wrote, ended)
+  elseif wrote_at then
+    redis.call('HDEL', key, F.wrote)
+  end
 
   if audited then
     edge.reading(key, folded, began, ended, read_at, units, landed, assumed, settle_ms, margin_ms)
