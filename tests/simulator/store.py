@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from sync.store import Call, Store
-from tests.simulator.engine import Engine
+from tests.simulator.engine import Engine, Worker
 from tests.simulator.trace import lines
 from tests.simulator.wire import LeanPipeline, LeanRedis, Wire
 
@@ -22,11 +22,13 @@ class SimPipeline(LeanPipeline):
     """A pipeline whose round trip is a boundary."""
 
     boundary: Boundary
+    answered: Callable[[list[Any]], None]
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """One round trip."""
         self.boundary()
         answers = super().execute(raise_on_error)
+        self.answered(answers)
         self.boundary()
         return answers
 
@@ -35,6 +37,7 @@ class SimRedis(LeanRedis):
     """A client every round trip of which is a boundary."""
 
     boundary: Boundary = staticmethod(lambda: None)
+    answered: Callable[[list[Any]], None] = staticmethod(lambda _: None)
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """One round trip."""
@@ -46,14 +49,14 @@ class SimRedis(LeanRedis):
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> SimPipeline:
         """Several commands in one round trip."""
         pipeline = SimPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        pipeline.owner, pipeline.boundary = self, self.boundary
+        pipeline.owner, pipeline.boundary, pipeline.answered = self, self.boundary, self.answered
         return pipeline
 
 
 class SimStore(Store):
     """The store of one process of the simulator, used by one run after the other.
 
-    Between the runs of scripts the trace tells what they were asked and what they answered.
+    The trace tells of each script what it was asked and what it answered.
     """
 
     client: SimRedis
@@ -75,7 +78,8 @@ class SimStore(Store):
         self.client.flushdb()
         self.engine = engine
         self._steps = 0
-        self.client.boundary = self._boundary
+        self._asked: dict[Worker | None, tuple[str, Sequence[Call]]] = {}
+        self.client.boundary, self.client.answered = self._boundary, self._answered
 
     def now_ms(self) -> int:
         """The simulated clock; reading it is a boundary too."""
@@ -84,13 +88,24 @@ class SimStore(Store):
         return now
 
     def run(self, name: str, calls: Sequence[Call]) -> list[Any]:
-        """Run a script, and tell of it."""
-        answers = super().run(name, calls)
-        if self.engine.say and name != "waiting":
-            worker = self.engine.current
-            for line in lines(name, calls, answers, self.engine.start_ms):
-                self.engine.tell(worker.name if worker else "", f"    {line}")
-        return answers
+        """Run a script, and have it told of."""
+        self._asked[self.engine.current] = (name, calls)
+        try:
+            return super().run(name, calls)
+        finally:
+            self._asked.pop(self.engine.current, None)
+
+    def _answered(self, answers: list[Any]) -> None:
+        """Tell of a script at the moment at which it ran; its caller may hear of it much later."""
+        worker = self.engine.current
+        asked = self._asked.pop(worker, None)
+        if not asked or not self.engine.say or asked[0] == "waiting":
+            return
+        if any(isinstance(answer, Exception) for answer in answers):  # not known yet: it will be run again
+            self._asked[worker] = asked
+            return
+        for line in lines(*asked, answers, self.engine.start_ms):
+            self.engine.tell(worker.name if worker else "", f"    {line}")
 
     def _boundary(self) -> None:
         self._steps += 1
