@@ -31,7 +31,7 @@ def running(shop: Shop, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], 
         return f"http://127.0.0.1:{found[1]}" if found else ""
 
     try:
-        wait_until(lambda: bool(address()) and ready(address()), 30, f"{words[0]} is ready")
+        wait_until(lambda: bool(address()) and ready(address()), 90, f"{words[0]} is ready")
         yield process, address()
     finally:
         if process.poll() is None:
