@@ -45,7 +45,8 @@ end
 
 -- Its true end, as far as this answer tells, lies between `granted + reset` and `now + reset`.
 local function learn_window()
-  limit = limit or math.max(q.limit or 0, left + 1)
+  -- where no limit is told, what the first answer of each window leaves is the best guess
+  limit = limit or math.max(q.known == 1 and q.limit or 0, left + 1)
   left = left or limit
   window = math.max(window or q.window or WINDOW_MS, reset or 0)
   local used = math.max(0, limit - left)

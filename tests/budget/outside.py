@@ -67,8 +67,9 @@ class Windows:
     talkative: bool = True
     used: int = 0
     number: int = 0
-    #: When something happened in this window that none of our answers could tell before.
-    news_ms: int = 0
+    #: When another app last called in this window, and when the limit last changed.
+    spent_ms: int = 0
+    changed_ms: int = 0
 
     def number_at(self, ms: int) -> int:
         return (ms - self.began_ms) // self.window_ms
@@ -76,7 +77,7 @@ class Windows:
     def roll(self, now_ms: int) -> None:
         number = self.number_at(now_ms)
         if number != self.number:
-            self.number, self.used, self.news_ms = number, 0, 0
+            self.number, self.used, self.spent_ms = number, 0, 0
 
     def take(self, now_ms: int) -> tuple[bool, Quota]:
         self.roll(now_ms)
@@ -91,12 +92,12 @@ class Windows:
     def spend(self, now_ms: int, calls: int) -> None:
         """Another app calls."""
         self.roll(now_ms)
-        self.used, self.news_ms = min(self.limit, self.used + calls), now_ms
+        self.used, self.spent_ms = min(self.limit, self.used + calls), now_ms
 
     def change(self, now_ms: int, limit: int) -> None:
         """The quota becomes another in the middle of a window."""
         self.roll(now_ms)
-        self.limit, self.news_ms = limit, now_ms
+        self.limit, self.changed_ms = limit, now_ms
 
 
 @dataclass(slots=True)
