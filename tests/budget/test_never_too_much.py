@@ -88,7 +88,8 @@ def test_others_and_a_changing_quota_surprise_us_at_most_until_an_answer_tells(
         told = [other for other in play.callers if other.told and other.done_ms < caller.granted_ms]
         knew_limit = any(other.counted_ms > outside.changed_ms for other in told)
         knew_others = not outside.spent_ms or any(
-            other.counted_ms > outside.spent_ms and outside.number_at(other.counted_ms) == outside.number for other in told
+            other.counted_ms > outside.spent_ms and outside.number_at(other.counted_ms) == outside.number
+            for other in told
         )
         # a quota of nothing can only be asked, now and then, whether it still is one
         assert not (outside.limit and knew_limit and knew_others), f"the channel refused {caller}"
