@@ -13,6 +13,7 @@ from sync.budget import StoreBudget
 from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
+from sync.policy import Policy
 from sync.settings import Settings
 from sync.store import TIMEOUT_S, Store
 from sync.worklist import Worklist
@@ -44,6 +45,11 @@ class Context:
             name: channel_type(settings.type)(name, settings, _services(self.store, name, settings))
             for name, settings in self.settings.channel_settings.items()
         }
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What each channel should show."""
+        return Policy((name, channel.capabilities.writes) for name, channel in self.channels.items())
 
     @cached_property
     def ledger(self) -> Ledger:

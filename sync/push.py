@@ -21,7 +21,6 @@ from sync import budget, webhooks
 from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.policy import target
 from sync.pull import read_refs
 from sync.records import Record
 from sync.worklist import CLASS
@@ -76,7 +75,9 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return pushed
-            need = min(urgency(record.listings[name].level, target(record) or 0) for record in batch)
+            need = min(
+                urgency(record.listings[name].level, context.policy.target(record, name) or 0) for record in batch
+            )
             if any(rank < need * CLASS for rank in _not_tried(context.worklist.ranks(name, 1), tried).values()):
                 _forget(tried, (record.folded for record in waiting))  # something more urgent has come
                 break
@@ -129,7 +130,7 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
     wrong, right = [], []
     for record in records:
         listing = record.listings.get(name)
-        wanted = target(record)
+        wanted = context.policy.target(record, name)
         if listing is None:
             right.append(Intent(record.folded, record.revision, -1))  # no level: should one open now, it stays dirty
         elif wanted is None or wanted == listing.level:
@@ -157,7 +158,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
     intents = [
         Intent(record.folded, record.revision, wanted, record.listings[channel.name].ref)
         for record in fresh
-        if (wanted := target(record)) is not None
+        if (wanted := context.policy.target(record, channel.name)) is not None
     ]
     intents = _drop_uncertain(context, channel.name, intents, certain, pushed)
     until = time.monotonic() + context.writes.lease_s * SENDING

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from sync.context import Context
 from sync.ledger import Movement
-from sync.policy import target
 from sync.records import Record, State, state_of
 
 
@@ -21,11 +20,11 @@ class ListingView(NamedTuple):
 
 def listing_views(context: Context, record: Record, now_ms: int) -> dict[str, ListingView]:
     """The listings of a record, by channel in the order of the settings."""
-    views = {}
-    for name, channel in context.channels.items():
+    views, targets = {}, context.policy.targets(record)
+    for name in context.channels:
         listing = record.listings.get(name)
         if listing is not None:
-            wanted = target(record) if channel.capabilities.writes else None
+            wanted = targets[name].units
             state = state_of(record, listing, wanted, paused=False, now_ms=now_ms)
             views[name] = ListingView(listing.level, wanted, state)
     return views

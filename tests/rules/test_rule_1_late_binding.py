@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from channels import Result
 from sync.deadline import Deadline
-from sync.policy import target
+from sync.policy import Policy
 from sync.pull import pull
 from sync.push import push, urgency
 from sync.records import Record
 from tests.conftest import Bench, Town
+
+POLICY = Policy([("till", False), ("store", True)])
 
 
 def test_no_task_takes_a_quantity() -> None:
@@ -70,11 +72,15 @@ def test_a_number_that_changes_during_a_write_is_written_after_it(bench: Bench) 
 
 @given(st.integers(-100, 100))
 def test_the_target_is_on_hand_and_never_below_zero(on_hand: int) -> None:
-    assert target(Record("a", "A", on_hand, 1, "", {})) == max(0, on_hand)
+    assert POLICY.target(Record("a", "A", on_hand, 1, "", {}), "store") == max(0, on_hand)
+
+
+def test_a_channel_that_is_only_read_has_no_target() -> None:
+    assert POLICY.target(Record("a", "A", 5, 1, "", {}), "till") is None
 
 
 def test_what_the_authority_has_not_counted_has_no_target() -> None:
-    assert target(Record("a", "A", None, 0, "", {})) is None
+    assert POLICY.target(Record("a", "A", None, 0, "", {}), "store") is None
 
 
 def test_what_is_sold_out_goes_first_then_what_goes_down_then_what_goes_up(town: Town) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sync.context import Context
-from sync.policy import target
 from sync.records import State, state_of
 from tests.simulator.plan import Edit, Return
 from tests.simulator.world import World
@@ -39,13 +38,12 @@ def faults(world: World, context: Context) -> list[str]:
             found.append(f"{name}: not done with everything: {waiting}")
     for record in context.ledger.records(world.plan.skus):
         found += _stock(world, context, record)
-        wanted = target(record)
         for name, listing in record.listings.items():
-            shelf, writable = world.shelf(name, record.sku), context.channels[name].capabilities.writes
-            state = state_of(record, listing, wanted if writable else None, paused=False, now_ms=world.engine.now)
+            shelf, wanted = world.shelf(name, record.sku), context.policy.target(record, name)
+            state = state_of(record, listing, wanted, paused=False, now_ms=world.engine.now)
             if state is not State.SETTLED:
                 found.append(f"{name}: {record.sku}: is {state}, not settled")
-            if writable and shelf.actual != wanted:
+            if wanted is not None and shelf.actual != wanted:
                 found.append(f"{name}: {record.sku}: has {shelf.actual}, its target is {wanted}")
             if listing.level != shelf.actual:
                 found.append(f"{name}: {record.sku}: has {shelf.actual}, is known to have {listing.level}")

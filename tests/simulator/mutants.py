@@ -17,7 +17,7 @@ import sync.push
 import sync.store
 from channels import Outcome, Result, Write
 from sync.ledger import Merged
-from sync.policy import target
+from sync.policy import Policy
 from sync.records import Record
 from sync.store import Script
 from tests.simulator import channels
@@ -68,13 +68,14 @@ def _changed(name: str, changes: Sequence[Change]) -> Script:
 
 def _captured(stack: ExitStack) -> None:
     """The number is worked out once, when the task begins, and written whatever has happened since."""
-    captured: dict[tuple[Worker, str], int | None] = {}
+    captured: dict[tuple[Worker, str, str], int | None] = {}
+    real = Policy.target
 
-    def first(record: Record) -> int | None:
-        worker, now = current_worker(), target(record)
-        return captured.setdefault((worker, record.folded), now) if worker else now
+    def first(self: Policy, record: Record, channel: str) -> int | None:
+        worker, now = current_worker(), real(self, record, channel)
+        return captured.setdefault((worker, record.folded, channel), now) if worker else now
 
-    stack.enter_context(patch.object(sync.push, "target", first))
+    stack.enter_context(patch.object(Policy, "target", first))
 
 
 def _sure(stack: ExitStack) -> None:
