@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
@@ -21,7 +21,7 @@ from sync import budget, webhooks
 from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.pull import read_refs
+from sync.look import Look, look
 from sync.records import Record
 from sync.worklist import CLASS
 from sync.writes import Intent, Settlement
@@ -71,7 +71,8 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
             return pushed
         tried.update(dirty)
         waiting = _drop_right(context, name, context.ledger.records(list(dirty)), pushed)
-        for batch in batches(waiting, name, channel.capabilities):
+        parts, seen = list(batches(waiting, name, channel.capabilities)), None
+        for place, batch in enumerate(parts):
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return pushed
@@ -82,7 +83,9 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
                 _forget(tried, (record.folded for record in waiting))  # something more urgent has come
                 break
             with budget.urgency(NEEDS[need]):
-                _forget(tried, _push_batch(context, channel, batch, pushed))
+                if seen is None or not seen.covers(batch):
+                    seen = look(context, channel, batch, list(chain.from_iterable(parts[place + 1 :])))
+                _forget(tried, _push_batch(context, channel, batch, seen, pushed))
     pushed.finished = False
     return pushed
 
@@ -146,13 +149,8 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
     return [record for _, record in wrong]
 
 
-def _push_batch(context: Context, channel: Channel, records: Sequence[Record], pushed: Pushed) -> set[str]:
-    """Guard, claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
-    guard_ms = context.store.now_ms()
-    certain = {record.folded for record in records}
-    if channel.capabilities.read_batch:
-        refs = [record.listings[channel.name].ref for record in records]
-        certain &= read_refs(context, channel.name, refs, "before a write").valid
+def _push_batch(context: Context, channel: Channel, records: Sequence[Record], seen: Look, pushed: Pushed) -> set[str]:
+    """Claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
     token = context.writes.new_token()
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
@@ -160,7 +158,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
         for record in fresh
         if (wanted := context.policy.target(record, channel.name)) is not None
     ]
-    intents = _drop_uncertain(context, channel.name, intents, certain, pushed)
+    intents = _drop_uncertain(context, channel.name, intents, seen.certain, pushed)
     until = time.monotonic() + context.writes.lease_s * SENDING
     claims = context.writes.claim(
         channel.name,
@@ -168,7 +166,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], p
         intents,
         context.store.now_ms(),
         capabilities=channel.capabilities,
-        guard_ms=guard_ms,
+        guard_ms=seen.began_ms,
     )
     pushed.counts.update(claim.what for claim in claims if claim.what != "claimed")
     claimed = {claim.folded: claim for claim in claims if claim.what == "claimed"}

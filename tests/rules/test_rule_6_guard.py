@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+import sync.look
 from channels import Result
 from channels.errors import ChannelError
 from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
-from tests.conftest import STORE, Fate, Town, unreachable
+from tests.conftest import CHANNELS, STORE, Fate, TimedStore, Town, unreachable
 
 
 @pytest.fixture
 def sold(town: Town) -> Town:
+    return sell_three(town)
+
+
+def sell_three(town: Town) -> Town:
     """A to G are at 10 everywhere; then the till sells 3 of each."""
     for sku in "ABCDEFG":
         town.put(sku, 10)
@@ -26,6 +32,11 @@ def sold(town: Town) -> Town:
         town.till.shop.sell(sku, 3)
     pull(town.context, "till", Deadline(60))
     return town
+
+
+def with_wide_looks(store: TimedStore, *, orders: bool) -> Town:
+    """One call of the store reads more than one writes."""
+    return Town.build(store, CHANNELS | {"store": replace(STORE, read_batch=100, orders=orders)})
 
 
 def on_hand(town: Town, sku: str = "A") -> int | None:
@@ -49,6 +60,40 @@ def test_the_guard_is_one_reading_for_a_batch_of_writes(sold: Town) -> None:
 
     assert len(sold.store.shop.written) == 7
     assert len(pages) == 3, "seven writes in batches of three"
+
+
+@pytest.mark.parametrize(("orders", "slow_s", "looks"), [(True, 0.0, 1), (True, 1.1, 3), (False, 0.0, 3)])
+def test_a_look_serves_batches_that_follow_at_once_where_orders_tell_what_came_between(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch, orders: bool, slow_s: float, looks: int
+) -> None:
+    """Seven writes in batches of three; a look that is older than a second serves no more of them."""
+    town = sell_three(with_wide_looks(store, orders=orders))
+    pages, now = [], [0.0]
+    monkeypatch.setattr(sync.look, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    town.store.shop.before_page = lambda: pages.append(1)
+
+    def take_long() -> None:
+        now[0] += slow_s
+
+    town.store.shop.before_write = take_long
+    push(town.context, "store", Deadline(60))
+
+    assert {town.store.shop.shown(sku) for sku in "ABCDEFG"} == {7}
+    assert len(pages) == looks
+
+
+def test_a_sale_between_a_shared_look_and_a_later_batch_is_left_to_the_orders(store: TimedStore) -> None:
+    town = sell_three(with_wide_looks(store, orders=True))
+
+    def sale_in_the_last_batch() -> None:
+        town.store.shop.before_write = lambda: None
+        town.store.shop.sell("G", 2)
+
+    town.store.shop.before_write = sale_in_the_last_batch
+    push(town.context, "store", Deadline(60))
+
+    assert town.store.shop.shown("G") == 7
+    assert town.context.worklist.due_audits("store", 10**15, 100) == list("abcdefg")
 
 
 def test_what_the_guard_shows_to_be_right_already_is_not_written(sold: Town) -> None:

@@ -18,7 +18,8 @@ from tests.simulator.world import Place, Shelf, World
 
 #: What each kind can do, as the real adapters declare it; Amazon's times are scaled down.
 CAPABILITIES = {
-    "catalog": Capabilities(writes=True, write_batch=50, read_batch=250, settle_s=2.0, orders=True),
+    # batches so small that one look serves several of them
+    "catalog": Capabilities(writes=True, write_batch=2, read_batch=250, settle_s=2.0, orders=True),
     "inventory": Capabilities(
         writes=True, write_batch=2000, read_batch=500, settle_s=5.0, orders=True, accepted_is_applied=True
     ),

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import channels.batches
 import sync.ledger
+import sync.look
 import sync.push
 import sync.store
 import sync.worklist
@@ -34,7 +35,7 @@ def isolated(engine: Engine) -> Iterator[None]:
     """Give the code under test the time of an engine."""
     disabled = logging.root.manager.disable
     with ExitStack() as stack:
-        for module in (sync.push, channels.batches):
+        for module in (sync.push, sync.look, channels.batches):
             stack.enter_context(patch.object(module, "time", _Time(engine)))
         for module in (sync.store, sync.ledger, sync.worklist):
             stack.enter_context(patch.object(module, "BUCKETS", BUCKETS))

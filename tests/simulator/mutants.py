@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+import sync.look
 import sync.push
 import sync.store
 from channels import Outcome, Result, Write
@@ -101,7 +102,7 @@ def _unguarded(stack: ExitStack) -> None:
         }
         return Merged(valid={known[ref] for ref in refs})
 
-    stack.enter_context(patch.object(sync.push, "read_refs", nothing))
+    stack.enter_context(patch.object(sync.look, "read_refs", nothing))
 
 
 def _unaudited(stack: ExitStack) -> None:
