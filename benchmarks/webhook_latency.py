@@ -15,6 +15,7 @@ import argparse
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -122,9 +123,8 @@ def wait_for(holds: Callable[[], bool], what: str, within_s: float = 60) -> None
 
 def calls_of(sandbox: BigCommerceSandbox) -> Counter[str]:
     """Calls by kind, without ids."""
-    return Counter(
-        line.split("?")[0].split("/stores/")[0] + line.split("?")[0].split("/v3")[-1] for line in sandbox.requests
-    )
+    paths = (line.split("?")[0] for line in sandbox.requests)
+    return Counter(path.split("/stores/")[0] + re.sub(r"\d+", "ID", path.split("/v3")[-1]) for path in paths)
 
 
 def free_port() -> int:
