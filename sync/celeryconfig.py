@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from kombu.entity import Queue
-
-from sync import embedded, transport
+from sync import addresses, embedded, transport
 from sync.celery import app
 from sync.schedule import load_schedule
 
@@ -14,34 +12,21 @@ _settings = app.context.settings
 
 if _settings.redis_url is None:
     embedded.start(_settings.data_dir)
-    _store_url = embedded.broker_url(_settings.data_dir)
+    _store_url = embedded.url(_settings.data_dir)
 else:
     _store_url = _settings.redis_url.get_secret_value()
 _settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-broker_url = _settings.broker_url.get_secret_value() if _settings.broker_url else _store_url
+_broker = _settings.broker_url.get_secret_value() if _settings.broker_url else _store_url
+broker_url = addresses.for_celery(_broker)
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a worker waits for its broker for ever
 broker_pool_limit = 10
-broker_transport_options = {
-    # a message whose worker died comes back after this; more than twice the longest task
-    "visibility_timeout": 300,
-    # look for such messages every 10 s, not every 100 s
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    # without time limits on the socket a half-open connection leaves a worker deaf for ever
-    "socket_timeout": 15,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
-    # queues are served in the order below: what a sale waits for goes before what merely should be done
-    "queue_order_strategy": "priority",
-    "global_keyprefix": "is:celery:",
-    "client_name": "inventory-sync",
-}
-visibility_timeout = 300
+broker_heartbeat = 30  # RabbitMQ's: a dead connection is noticed within a minute
+broker_transport_options = transport.options(_broker)
+visibility_timeout = transport.VISIBILITY_S
 
-task_queues = [Queue(name) for name in ("webhooks", "push", "pull", "maintenance")]  # type: ignore[no-untyped-call]
+task_queues = transport.queues(_broker, ("webhooks", "push", "pull", "maintenance"))
 task_default_queue = "maintenance"
 task_create_missing_queues = False  # a typo in a route is an error, not a queue that nobody reads
 task_routes = {

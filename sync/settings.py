@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -23,6 +22,8 @@ from pydantic_settings import (
 )
 
 from channels import ChannelSettings, channel_type, channel_types
+from sync import addresses
+from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError
 
 #: The environment variable that names the settings file.
@@ -37,9 +38,8 @@ SECRETS_FOLDER = "/run/secrets"
 #: Variables that Kubernetes sets by itself for a service called "sync".
 KUBERNETES = re.compile(r"SYNC_(SERVICE_(HOST|PORT)|PORT)(_.*)?")
 
-#: Addresses of a store, and of a broker.
-STORE_SCHEMES = ("redis", "rediss", "unix")
-BROKER_SCHEMES = (*STORE_SCHEMES, "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
+#: Why the store may live on a cluster, and the broker not.
+NO_CLUSTER = "Celery needs all its keys on one server; set broker_url to a single Redis, to Sentinels or to RabbitMQ"
 
 #: What a channel may be called: it becomes part of keys, addresses and metrics.
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -71,17 +71,16 @@ def _address(schemes: tuple[str, ...]) -> Callable[[SecretStr | None], SecretStr
 
     def check(value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            for part in value.get_secret_value().split(";"):
-                try:
-                    parts = urlsplit(part)
-                    known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
-                except ValueError:
-                    known = False
-                if not known:
-                    raise ValueError(f"must be an address such as redis://host:6379/0, by {', '.join(schemes)}")
+            addresses.check(value.get_secret_value(), schemes)
         return value
 
     return check
+
+
+def _broker(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and value.get_secret_value().startswith("redis+cluster:"):
+        raise ValueError(f"a Redis Cluster cannot be the broker: {NO_CLUSTER}")
+    return _address(BROKER_SCHEMES)(value)
 
 
 class Settings(BaseSettings):
@@ -97,10 +96,10 @@ class Settings(BaseSettings):
     )
 
     redis_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_address(STORE_SCHEMES))] = None
-    """Where the stock of record is kept (``redis://``, ``rediss://``); unset: the embedded store in ``data_dir``."""
+    """The server of the stock of record (``redis://...``, see ``docs/deployment.md``); unset: the embedded one."""
 
-    broker_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_address(BROKER_SCHEMES))] = None
-    """Celery's broker; unset: the same server as ``redis_url``."""
+    broker_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_broker)] = None
+    """Celery's broker, such as RabbitMQ (see ``docs/deployment.md``); unset: the same server as ``redis_url``."""
 
     data_dir: Path = Path("var")
     """The folder for the embedded store and the scheduler's memory, relative to the settings file."""
@@ -191,6 +190,13 @@ def load_settings() -> Settings:
         )
     settings._file = file
     settings._channels = {name: _channel(file, name, table) for name, table in settings.channels.items()}
+    if settings.broker_url is None and settings.redis_url is not None:
+        try:
+            _broker(settings.redis_url)
+        except ValueError as error:
+            raise SettingsError(
+                f"{file}: broker_url: is not set, so redis_url would be the broker, but {error}"
+            ) from None
     if settings.authority and settings.authority not in settings.channels:
         instead = _instead(settings.authority, settings.channels)
         raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{instead}")

@@ -13,12 +13,15 @@ import zlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from sync.addresses import Sentinels, scheme_of
 
 #: How many hash slots the records of one installation spread over. Part of the data: never change it.
 BUCKETS = 16
@@ -75,23 +78,33 @@ def script(name: str) -> Script:
     return Script(name)
 
 
+def connect(url: str, timeout_s: float) -> redis.Redis:
+    """A client whose connections are made when they are first needed. It never repeats a command."""
+    patience: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": min(5.0, timeout_s),
+        "retry": Retry(NoBackoff(), 0),
+    }
+    options = patience | {"decode_responses": True, "health_check_interval": 30}
+    if scheme_of(url) == "sentinel":
+        address = Sentinels.parse(url)
+        login = {"username": address.username, "password": address.password, "db": address.database}
+        guard_options = patience | {"password": address.sentinel_password}
+        guards = Sentinel(address.hosts, sentinel_kwargs=guard_options)  # type: ignore[no-untyped-call]
+        return cast("redis.Redis", guards.master_for(address.master, **options, **login))  # type: ignore[no-untyped-call]
+    return redis.Redis.from_url(url, **options)
+
+
 class Store:
     """A connection pool to the store, safe across threads.
 
     Parameters:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: See :mod:`sync.addresses`.
         timeout_s: Seconds to wait for an answer; a command that takes longer has failed.
     """
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.client: redis.Redis = redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=min(5.0, timeout_s),
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self.client: redis.Redis = connect(url, timeout_s)
 
     def now_ms(self) -> int:
         """The store's clock: the one clock by which readings, writes and leases are timed, in milliseconds."""

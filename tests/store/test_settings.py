@@ -250,3 +250,15 @@ def test_a_journal_of_changes_cannot_open_the_stock_of_record() -> None:
     till = '[channels.till]\ntype = "pos_csv"\npath = "pos"\nkind = "journal"\nmovement = "sold"\nid_column = "id"\n'
     said = refused(GOOD.replace('authority = "store"', 'authority = "till"') + till)
     assert "till knows changes and no counts" in said
+
+
+def test_a_cluster_holds_the_store_but_cannot_be_the_broker() -> None:
+    cluster, rabbit = 'redis_url = "redis+cluster://:t0p-secret@node:6379"', 'broker_url = "amqp://rabbit"'
+
+    assert load(f"{cluster}\n{rabbit}\n{GOOD}").redis_url is not None
+    for wrong in (cluster, cluster.replace("redis_url", "broker_url")):
+        words = refused(f"{wrong}\n{GOOD}")
+        assert words.startswith("broker_url: ")
+        assert "a Redis Cluster cannot be the broker" in words
+        assert "Sentinels or to RabbitMQ" in words
+        assert "t0p-secret" not in words

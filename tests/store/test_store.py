@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,15 +64,16 @@ class Frozen:
             threading.Thread(target=self._listen, args=(connection,), daemon=True).start()
 
     def _listen(self, connection: socket.socket) -> None:
-        while words := connection.recv(65536):
-            self.heard += words
-            if any(word in words for word in self.deaf_to):
-                if self.hangs_up:
-                    connection.close()
-                    return
-                connection.sendall(self.answer)
-            else:  # the handshake
-                connection.sendall(b"+PONG\r\n" if b"PING" in words else b"+OK\r\n" * words.count(b"*"))
+        with suppress(OSError):  # closed by either side
+            while words := connection.recv(65536):
+                self.heard += words
+                if any(word in words for word in self.deaf_to):
+                    if self.hangs_up:
+                        connection.close()
+                        return
+                    connection.sendall(self.answer)
+                else:  # the handshake
+                    connection.sendall(b"+PONG\r\n" if b"PING" in words else b"+OK\r\n" * words.count(b"*"))
 
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
