@@ -34,6 +34,9 @@ CHANNELS = {
 def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION, "## Of the worker\n", *_table(Settings)]
+    for key, field in Settings.model_fields.items():
+        if _is_table(field):
+            parts += [f"\n## `[{key}]`\n", *_table(field.annotation)]
     for name, title in CHANNELS.items():
         parts += [f'\n## {title} (`type = "{name}"`)\n', *_table(channel_type(name).Settings)]
     return "\n".join(parts) + "\n"
@@ -46,11 +49,17 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
         yield f"| `{name}` | {_default(field)} | {words} |"
 
 
+def _is_table(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
+    if _is_table(field):
+        return "see below"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value in (None, "", (), {}):
+    if value in (None, "", (), {}, []):
         return "unset"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

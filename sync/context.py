@@ -49,7 +49,8 @@ class Context:
     @cached_property
     def policy(self) -> Policy:
         """What each channel should show."""
-        return Policy((name, channel.capabilities.writes) for name, channel in self.channels.items())
+        channels = ((name, channel.capabilities.writes) for name, channel in self.channels.items())
+        return Policy(channels, self.settings.rules)
 
     @cached_property
     def ledger(self) -> Ledger:

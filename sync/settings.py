@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,6 +25,7 @@ from channels import ChannelSettings, channel_type, channel_types
 from sync import addresses
 from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError
+from sync.rules import PolicySettings, Rule, rules_of
 
 #: The environment variable that names the settings file.
 FILE_VARIABLE = "SYNC_CONFIG"
@@ -119,6 +120,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     """How a log line looks."""
 
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    """What the channels show of the stock of record; see ``docs/policy.md``."""
+
     channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(
         default_factory=dict, repr=False, exclude=True
     )
@@ -126,6 +130,7 @@ class Settings(BaseSettings):
 
     _file: Path = PrivateAttr(default=Path(DEFAULT_FILE))
     _channels: dict[str, ChannelSettings] = PrivateAttr(default_factory=dict)
+    _rules: tuple[Rule, ...] = PrivateAttr(default=())
 
     @property
     def file(self) -> Path:
@@ -136,6 +141,11 @@ class Settings(BaseSettings):
     def channel_settings(self) -> Mapping[str, ChannelSettings]:
         """The checked settings of every channel, in the order of the file."""
         return self._channels
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules of ``policy``, those of its CSV included."""
+        return self._rules
 
     @classmethod
     def settings_customise_sources(
@@ -212,6 +222,7 @@ def load_settings() -> Settings:
                 f"{file}: write_lease_s: {settings.write_lease_s:g} s are too short for a write to channels.{name};"
                 f" with its settings it needs {channel.least_lease_s:g}"
             )
+    settings._rules = rules_of(settings.policy, file, settings.channels)
     base = file.parent
     return settings.model_copy(
         update={
@@ -259,7 +270,7 @@ def _key(table: tuple[str, ...], error: ErrorDetails) -> str:
 
 
 def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
-    key = str(error["loc"][-1]) if error["loc"] else ""
+    key, model = str(error["loc"][-1]) if error["loc"] else "", _model_at(model, error["loc"])
     if error["type"] == "extra_forbidden":
         return f"there is no such key{_instead(key, model.model_fields)}"
     if error["type"] == "missing":
@@ -267,6 +278,16 @@ def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     meaning = _meaning(model, key) if error["type"] in ("string_pattern_mismatch", "string_type", "too_short") else ""
     return message[0].lower() + message[1:] + meaning
+
+
+def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model that the last part of a place in the settings is a key of."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part))
+        for inner in (field.annotation, *get_args(field.annotation)) if field else ():
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                model = inner
+    return model
 
 
 def _meaning(model: type[BaseModel], key: str) -> str:
