@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels import Sale
+from sync import runs
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import read_refs
@@ -142,7 +143,8 @@ def _edges(context: Context, name: str, skus: Sequence[str]) -> list[Edges]:
 def _book(context: Context, name: str, findings: Sequence[Finding]) -> Counter[str]:
     """Book what was found; counts what became of each."""
     writable = context.ledger.roster.writable
-    head: list[str | int] = [name, context.store.now_ms(), f"audit of {name}'s orders", len(writable), *writable]
+    cause = runs.caused(f"audit of {name}'s orders")
+    head: list[str | int] = [name, context.store.now_ms(), cause, len(writable), *writable]
     rows: dict[int, list[Finding]] = {}
     for finding in findings:
         rows.setdefault(bucket_of(finding.folded), []).append(finding)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from kombu.exceptions import OperationalError
 
+from sync import runs
 from sync.store import PREFIX
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ class Bells:
     def ring(self, task: str, channel: str) -> None:
         """Have a task look at a channel now, unless it has been rung for and has not come yet."""
         key = _key(task, channel)
-        if self.app.context.store.client.set(key, "1", px=RING_MS, nx=True):
+        client = self.app.context.store.client
+        if client.set(key, runs.current().run or "1", px=RING_MS, nx=True):
             self._send(key, task, channel)
+        elif log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %s has been rung for already, by run %s: joining it", channel, task, client.get(key))
 
     def ring_after(self, task: str, channel: str, seconds: float) -> None:
         """Have a task look at a channel a little later, unless it has been rung for at such a time already."""

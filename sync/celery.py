@@ -6,7 +6,7 @@ from functools import cached_property
 
 import celery
 
-from sync import logs, sentry
+from sync import logs, runs, sentry
 from sync.context import Context
 from sync.settings import load_settings
 
@@ -26,5 +26,6 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
 
 app = SyncApp("sync", include=["sync.tasks"])
 app.config_from_object("sync.celeryconfig")
+runs.connect()
 logs.connect()
 sentry.connect()

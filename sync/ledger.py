@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
 from channels import Capabilities, Level
+from sync import runs
 from sync.records import Record, parse_record
 from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, fold
 
@@ -110,7 +111,7 @@ class Ledger:
             int(capabilities.orders),
             round(capabilities.order_margin_s * 1000),
             why,
-            cause,
+            runs.caused(cause),
             len(self.roster.writable),
             *self.roster.writable,
         ]

@@ -1,4 +1,4 @@
-"""Logs: one line an event, as text for people or as JSON for programs."""
+"""Logs: one line an event, as text for people or as JSON for programs, with the run and the task that it belongs to."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import current_task
 from celery.signals import setup_logging
+
+from sync import runs
+from sync.redaction import Redactor
+from sync.settings import Settings
 
 #: Attributes that every log record has; all others are fields that the caller added.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+#: One line for each task and each request is too much: our own tasks say what they have done.
+TALKATIVE = ("celery.app.trace", "celery.worker.strategy", "urllib3", "werkzeug")
 
 
 def connect() -> None:
@@ -23,38 +29,54 @@ def connect() -> None:
 def _configure(loglevel: int | str | None = None, **_: Any) -> None:
     from sync.celery import app
 
-    configure(app.context.settings.log_format, loglevel or logging.INFO)
+    configure(app.context.settings, loglevel or logging.INFO)
 
 
-def configure(log_format: str, level: int | str) -> None:
-    """Send all log lines to standard error in this format."""
+def configure(settings: Settings, level: int | str) -> None:
+    """Send all log lines to standard error, in the format of the settings and without their secrets."""
+    redactor = Redactor.of(settings)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(redactor) if settings.log_format == "json" else TextFormatter(redactor))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # one line for each task and each request is too much; our own tasks say what they have done
-    for name in ("celery.app.trace", "celery.worker.strategy", "urllib3", "werkzeug"):
-        logging.getLogger(name).setLevel(
-            max(logging.WARNING, logging.getLevelName(level) if False else logging.WARNING)
-        )
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-    if current_task:
-        fields.setdefault("task", current_task.name)
-        fields.setdefault("task_id", current_task.request.id)
-    return fields
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-01-31 12:00:00 INFO sync.pull: store: 120 listings read``."""
+    """``2026-01-31 12:00:00 INFO sync.pull: store: 120 listings read [run 5f0c..., sync.pull 9a41...]``.
 
-    def __init__(self) -> None:
+    A traceback follows on lines of its own, each indented; nothing else has a second line.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+        self._redactor = redactor
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The first line."""
+        line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        work = runs.current()
+        marks = [f"run {work.run}"] if work.run else []
+        if work.task:
+            marks.append(f"{work.task} {work.task_id}")
+        return f"{line} [{', '.join(marks)}]" if marks else line
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """The traceback, indented."""
+        return "    " + super().formatException(ei).replace("\n", "\n    ")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record without secrets."""
+        record.exc_text = None  # what another handler has made of it is not ours
+        return self._redactor.clean(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ``at``, ``level``, ``logger``, ``message``, the task, and the caller's fields."""
+    """One JSON object a line: ``at``, ``level``, ``logger``, ``message``, the work it is for, the caller's fields."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
@@ -63,8 +85,11 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
+            **{name: value for name, value in runs.current()._asdict().items() if value},
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(
+            self._redactor.clean_all(line), default=lambda value: self._redactor.clean(str(value)), ensure_ascii=False
+        )

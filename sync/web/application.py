@@ -40,7 +40,7 @@ def ready_for_requests(celery: SyncApp) -> SyncApp:
     celery.conf.broker_transport_options = {**celery.conf.broker_transport_options, **options, **retries}
     celery.conf.task_publish_retry_policy = retries
     celery.context.store = celery.context.open_store(timeout_s=PATIENCE_S)
-    logs.configure(celery.context.settings.log_format, "INFO")
+    logs.configure(celery.context.settings, "INFO")
     for name, channel in celery.context.channels.items():
         if channel.capabilities.hooks:  # at the first start there are none, and later ones may be of another address
             Bells(celery).ring("sync.ensure_webhooks", name)

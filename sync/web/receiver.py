@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response
 
 from channels.webhooks import BadEvent, Event, Refusal
-from sync import webhooks
+from sync import runs, webhooks
 from sync.bells import Bells
 from sync.counters import Counters
 from sync.errors import UnknownChannel
@@ -58,7 +58,11 @@ class Receiver:
         self._counters = counters
 
     def take(self, channel: str) -> Response:
-        """Answer one request."""
+        """Answer one request. All that comes of it belongs to one run."""
+        with runs.run(channel if channel in self._context.channels else ""):
+            return self._answer(channel)
+
+    def _answer(self, channel: str) -> Response:
         try:
             adapter = self._context.channel(channel)
         except UnknownChannel:
@@ -88,6 +92,7 @@ class Receiver:
         kept = webhooks.keep(self._context, channel, event)
         if not kept.fresh:
             return False
+        log.debug("%s: kept an event: %s of %s", channel, event.scope, event.key)
         try:
             webhooks.ring(self._bells, channel, event, kept, orders=orders)
             self._broker.check()  # the bell may have been rung before, by somebody whose ring is lost by now
