@@ -6,11 +6,14 @@
 
 local CLASS = 1e13
 
-local function dirty(key, folded, name)
-  local seen = redis.call('HMGET', key, name .. ':level', 'on_hand')
-  local level, on_hand = tonumber(seen[1] or nil), tonumber(seen[2] or nil)
+local function mark(folded, name, level, on_hand)
   if not level then return end
   local class = 2
   if on_hand and level > 0 and on_hand < level then class = on_hand <= 0 and 0 or 1 end
   redis.call('ZADD', prefix .. 'dirty:' .. name, 'LT', string.format('%.17g', class * CLASS + now), folded)
+end
+
+local function dirty(key, folded, name)
+  local seen = redis.call('HMGET', key, name .. ':level', 'on_hand')
+  mark(folded, name, tonumber(seen[1] or nil), tonumber(seen[2] or nil))
 end

@@ -33,6 +33,11 @@ function edge.get(key)
     w1 = tonumber(w1), a = tonumber(a), base = base}
 end
 
+-- Whether a reading that finds the level as it was has something to tell this account (its text, or nil).
+function edge.listens(seen)
+  return seen and not string.find(seen, '^%d+ %-?%d+ %d 0 ')
+end
+
 function edge.put(key, e)
   redis.call('HSET', key, channel .. ':base', e.base, channel .. ':edge',
     string.format('%.0f %.0f %d %d %.0f %.0f %.0f', e.t, e.d, e.clean, e.phase, e.w, e.w1, e.a))

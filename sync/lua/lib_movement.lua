@@ -8,12 +8,17 @@ local function dirty_here(key, folded)
   end
 end
 
+-- What a movement must know of the record: its counters, and the level of each listing that it may make wrong.
+local STANDS = {'on_hand', 'rev', 'last'}
+for _, name in ipairs(writable) do STANDS[#STANDS + 1] = name .. ':level' end
+
 local function move(key, folded, units, level, why, cause)
-  local on_hand = redis.call('HINCRBY', key, 'on_hand', units)
-  local rev = redis.call('HINCRBY', key, 'rev', 1)
-  local last = redis.call('HGET', key, 'last') or ''
+  local stands = redis.call('HMGET', key, unpack(STANDS))
+  local on_hand, rev = (tonumber(stands[1] or nil) or 0) + units, (tonumber(stands[2] or nil) or 0) + 1
   local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
-    'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', last)
-  redis.call('HSET', key, 'last', id)
-  for _, name in ipairs(writable) do dirty(key, folded, name) end
+    'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', stands[3] or '')
+  redis.call('HSET', key, 'on_hand', on_hand, 'rev', rev, 'last', id)
+  for place, name in ipairs(writable) do
+    mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand)
+  end
 end

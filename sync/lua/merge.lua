@@ -26,7 +26,9 @@ for i = 1, tonumber(ARGV[14]) do writable[i] = ARGV[14 + i] end
 local first = 15 + #writable
 
 local F = {}
-for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold'}) do F[name] = channel .. ':' .. name end
+for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold', 'edge', 'base'}) do
+  F[name] = channel .. ':' .. name
+end
 local MARKS, OPEN = prefix .. 'marks:' .. channel, prefix .. 'open:' .. channel
 
 local function look_again(ref, due)
@@ -55,19 +57,28 @@ local function tell(index, what, units)
   answer[#answer + 1] = units or 0
 end
 
+local opened = 0
+
 local function merge(index, folded, shown, ref, level)
   local key = prefix .. 'sku:' .. folded
-  local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, 'on_hand')
+  local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge)
   local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
-  local write, wrote_at, hold, on_hand = seen[4], tonumber(seen[5]), seen[6], tonumber(seen[7])
+  local write, wrote_at, hold = seen[4], tonumber(seen[5]), seen[6]
+
+  -- nearly every row: nothing has changed and nothing is open, so that the reading is noted, and that is all
+  if level == confirmed and ref == known_ref and began >= read_at
+    and not (write or wrote_at or hold or edge.listens(seen[7])) then
+    redis.call('HSET', key, F.read, ended)
+    return
+  end
 
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
-    redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended)
-    if audited then redis.call('HSET', key, channel .. ':base', ended) end
-    redis.call('HDEL', key, F.hold)
-    redis.call('HSETNX', key, 'sku', shown)
-    redis.call('INCR', prefix .. 'listings:' .. channel)
-    if authority and not on_hand then
+    local known = redis.call('HMGET', key, 'sku', 'on_hand')
+    redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended, 'sku', known[1] or shown)
+    if audited then redis.call('HSET', key, F.base, ended) end
+    if hold then redis.call('HDEL', key, F.hold) end
+    opened = opened + 1
+    if authority and not known[2] then
       move(key, folded, level, level, 'opened', cause)
       return tell(index, 'counted', level)
     end
@@ -127,7 +138,7 @@ local function merge(index, folded, shown, ref, level)
   end
   if units > 0 and not write and audited then
     -- a channel that lags shows a level again that an earlier reading has seen go down: no unit came back
-    local changed_at = tonumber(redis.call('HGET', key, channel .. ':base'))
+    local changed_at = tonumber(redis.call('HGET', key, F.base))
     if changed_at and began <= changed_at + settle_ms then
       look_again(ref, changed_at + settle_ms + 1)
       return tell(index, 'skipped')
@@ -145,7 +156,7 @@ local function merge(index, folded, shown, ref, level)
   end
   if level ~= confirmed then redis.call('HSET', key, F.level, level) end
   if units == 0 then return end
-  if on_hand then
+  if redis.call('HEXISTS', key, 'on_hand') == 1 then
     move(key, folded, units, level, reason, cause)
     tell(index, 'moved', units)
   else
@@ -156,4 +167,5 @@ end
 for i = first, #ARGV, 4 do
   merge((i - first) / 4, ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]))
 end
+if opened > 0 then redis.call('INCRBY', prefix .. 'listings:' .. channel, opened) end
 return answer

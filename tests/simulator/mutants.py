@@ -152,9 +152,8 @@ MUTANTS: dict[str, Mutant] = {
         [
             (
                 "merge",
-                "local on_hand = redis.call('HINCRBY', key, 'on_hand', units)",
-                "local on_hand = redis.call('HINCRBY', key, 'on_hand', units)\n"
-                "  if on_hand < 0 then on_hand = 0 redis.call('HSET', key, 'on_hand', 0) end",
+                "  local id = redis.call('XADD', prefix .. 'movements'",
+                "  on_hand = math.max(on_hand, 0)\n  local id = redis.call('XADD', prefix .. 'movements'",
             )
         ],
     ),
