@@ -57,9 +57,9 @@ class Bells:
     def ring_for_dirty(self, *, beside: str | None = None) -> None:
         """Ring for a push on every channel that has something to push and is not left alone, beside one."""
         context = self.app.context
-        now_ms = context.store.now_ms()
+        now_ms, paused = context.store.now_ms(), context.pauses.all()
         for name, channel in context.channels.items():
-            if name == beside or not channel.capabilities.writes:
+            if name == beside or name in paused or not channel.capabilities.writes:
                 continue
             rank = context.worklist.first_rank(name)
             if rank is not None and not context.breaker.closed_to(name, now_ms, "sync.push", rank):

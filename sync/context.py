@@ -13,6 +13,7 @@ from sync.budget import StoreBudget
 from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
+from sync.pauses import Pauses
 from sync.policy import Policy
 from sync.settings import Settings
 from sync.store import TIMEOUT_S, Store
@@ -72,6 +73,11 @@ class Context:
     def breaker(self) -> Breaker:
         """Channels in trouble."""
         return Breaker(self.store)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        """Channels that a person has paused."""
+        return Pauses(self.store)
 
     def channel(self, name: str) -> Channel:
         """The adapter of a channel.

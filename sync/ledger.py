@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
@@ -186,27 +186,37 @@ class Ledger:
             if not found:
                 break
             fields = cast("dict[str, str]", found[0][1])
-            movements.append(
-                Movement(
-                    id=movement_id,
-                    sku=fields["sku"],
-                    at=datetime.fromtimestamp(int(fields["at"]) / 1000, UTC),
-                    channel=fields["channel"],
-                    units=int(fields["units"]),
-                    on_hand=int(fields["on_hand"]),
-                    revision=int(fields["rev"]),
-                    why=fields["why"],
-                    cause=fields["cause"],
-                    level=int(fields["level"]),
-                )
-            )
+            movements.append(_movement(movement_id, fields))
             movement_id = fields["prev"]
         return movements[::-1]
+
+    def last_movements(self, records: Sequence[Record]) -> list[Movement | None]:
+        """The last movement of each of these SKUs, in order; ``None`` where nothing ever moved."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for record in records:
+            stream = f"{bucket_prefix(bucket_of(record.folded))}movements"
+            pipeline.xrange(stream, record.last or "0", record.last or "0")
+        return [_movement(*found[0]) if found else None for found in pipeline.execute()]
 
     def _scan(self) -> Iterator[str]:
         """All folded SKUs in no order; one may come twice while the store grows."""
         for key in self.store.client.scan_iter(match=f"{PREFIX}{{*}}:sku:*", count=1000):
             yield key.split(":sku:", 1)[1]
+
+
+def _movement(movement_id: str, fields: Mapping[str, str]) -> Movement:
+    return Movement(
+        id=movement_id,
+        sku=fields["sku"],
+        at=datetime.fromtimestamp(int(fields["at"]) / 1000, UTC),
+        channel=fields["channel"],
+        units=int(fields["units"]),
+        on_hand=int(fields["on_hand"]),
+        revision=int(fields["rev"]),
+        why=fields["why"],
+        cause=fields["cause"],
+        level=int(fields["level"]),
+    )
 
 
 def _storable(text: str) -> bool:

@@ -24,6 +24,8 @@ class ChannelProgress:
     open: int
     #: What is wrong with the channel; empty when nothing is.
     trouble: str
+    #: Why what is left waits for a person, in words; empty when it does not.
+    waits: str = ""
 
     @property
     def done(self) -> bool:
@@ -32,8 +34,8 @@ class ChannelProgress:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more will happen by itself soon: done, or in trouble."""
-        return self.done or bool(self.trouble)
+        """Whether nothing more will happen by itself soon: done, in trouble, or waiting for a person."""
+        return self.done or bool(self.trouble) or (bool(self.waits) and not self.open)
 
 
 def progress(context: Context, names: Iterable[str], asked_ms: int) -> list[ChannelProgress]:
@@ -43,15 +45,25 @@ def progress(context: Context, names: Iterable[str], asked_ms: int) -> list[Chan
         state = Pulls(context.store).state(name)
         trouble = context.breaker.trouble(name)
         waiting = context.worklist.waiting(name, context.store.now_ms())
+        read = not state.wanted_ms and state.finished_began_ms >= asked_ms
         found.append(
             ChannelProgress(
                 name=name,
-                read=not state.wanted_ms and state.finished_began_ms >= asked_ms,
+                read=read,
                 rows=state.rows if state.began_ms else state.last_rows,
                 expected=state.last_rows,
                 dirty=waiting.dirty,
                 open=waiting.open,
                 trouble=trouble.message if trouble and trouble.failures else "",
+                waits=_waits(context, name, read=read),
             )
         )
     return found
+
+
+def _waits(context: Context, name: str, *, read: bool) -> str:
+    """Why nothing more happens on a channel until a person says so; empty where that is not so."""
+    pause = context.pauses.of(name)
+    if pause and (read or pause.reading):
+        return f"{pause.words}; end it: celery -A sync resume {name}"
+    return ""

@@ -58,6 +58,8 @@ class Pushed:
 def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     """Bring the dirty listings of a channel to their targets, the most urgent first.
 
+    A channel that is paused, before or meanwhile, is not written; what is wrong stays dirty.
+
     Raises:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
     """
@@ -73,6 +75,8 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
         waiting = _drop_right(context, name, context.ledger.records(list(dirty)), pushed)
         parts, seen = list(batches(waiting, name, channel.capabilities)), None
         for place, batch in enumerate(parts):
+            if context.pauses.of(name):
+                return pushed
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return pushed

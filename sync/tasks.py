@@ -154,6 +154,7 @@ def audit_orders(channel: str | None = None) -> None:
 def sweep() -> None:
     """Ring for whatever has waited: a ring may be lost, what is to be done is not."""
     context = app.context
+    paused = context.pauses.all()
     for name, channel in context.channels.items():
         now_ms = context.store.now_ms()
         waiting = context.worklist.waiting(name, now_ms)
@@ -163,6 +164,8 @@ def sweep() -> None:
             "sync.push": waiting.dirty and channel.capabilities.writes,
         }
         for task, is_wanted in wanted.items():
+            if name in paused and paused[name].stops(task):
+                continue
             if is_wanted and not context.breaker.closed_to(name, now_ms, task, _rank(task, name)):
                 bells.ring(task, name)
 
@@ -188,7 +191,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         bells.answered(task, channel)
         return one_round(deadline)
 
-    if not context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel)):
+    pause = context.pauses.of(channel)
+    stopped = pause is not None and pause.stops(task)
+    if stopped or not context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel)):
         bells.answered(task, channel)
         return
     seconds, before = TRY_S if context.breaker.trouble(channel) else TASK_S, calls_made()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from sync.context import Context
@@ -18,23 +18,23 @@ class ListingView(NamedTuple):
     state: State
 
 
-def listing_views(context: Context, record: Record, now_ms: int) -> dict[str, ListingView]:
-    """The listings of a record, by channel in the order of the settings."""
+def listing_views(context: Context, record: Record, now_ms: int, paused: Collection[str]) -> dict[str, ListingView]:
+    """The listings of a record, by channel in the order of the settings. ``paused``: the channels that are."""
     views, targets = {}, context.policy.targets(record)
     for name in context.channels:
         listing = record.listings.get(name)
         if listing is not None:
             wanted = targets[name].units
-            state = state_of(record, listing, wanted, paused=False, now_ms=now_ms)
+            state = state_of(record, listing, wanted, paused=name in paused, now_ms=now_ms)
             views[name] = ListingView(listing.level, wanted, state)
     return views
 
 
 def stock_rows(context: Context, records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """Rows of ``stock --json``."""
-    now_ms = context.store.now_ms()
+    now_ms, paused = context.store.now_ms(), context.pauses.all()
     for record in records:
-        views = listing_views(context, record, now_ms)
+        views = listing_views(context, record, now_ms, paused)
         yield {
             "sku": record.sku,
             "on_hand": record.on_hand,
@@ -60,9 +60,9 @@ class HeldView(NamedTuple):
 
 def held(context: Context, records: Iterable[Record]) -> Iterator[HeldView]:
     """Every listing that is parked, quarantined or missing."""
-    now_ms = context.store.now_ms()
+    now_ms, paused = context.store.now_ms(), context.pauses.all()
     for record in records:
-        for name, view in listing_views(context, record, now_ms).items():
+        for name, view in listing_views(context, record, now_ms, paused).items():
             if view.state in (State.PARKED, State.QUARANTINED, State.MISSING):
                 hold = record.listings[name].hold
                 words = hold.words if hold else "the authority has never counted it"

@@ -26,6 +26,14 @@ class Waiting(NamedTuple):
     audits: int
 
 
+class Dirty(NamedTuple):
+    """How many listings of a channel may be wrong."""
+
+    all: int
+    #: Those among them of which nothing is left while the channel shows some.
+    to_zero: int
+
+
 class Crowd(NamedTuple):
     """The marks of a channel that are due now, and what else is to be read soon."""
 
@@ -56,6 +64,20 @@ class Worklist:
     def first_rank(self, channel: str) -> float | None:
         """The rank of the most urgent dirty listing."""
         return min(self.ranks(channel, 1).values(), default=None)
+
+    def dirty_in(self, bucket: int, channel: str) -> list[str]:
+        """All folded SKUs of one bucket whose listing may be wrong, in no order."""
+        return cast("list[str]", self.store.client.zrange(_key(bucket, "dirty", channel), 0, -1))
+
+    def dirty_count(self, channel: str) -> Dirty:
+        """How many listings may be wrong."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            key = _key(bucket, "dirty", channel)
+            pipeline.zcard(key)
+            pipeline.zcount(key, "-inf", f"({CLASS!r}")
+        found = pipeline.execute()
+        return Dirty(sum(found[::2]), sum(found[1::2]))
 
     def due_marks(self, channel: str, now_ms: int, limit: int) -> list[str]:
         """Refs to be read again now, the longest waiting first."""

@@ -149,4 +149,6 @@ def _words(one: ChannelProgress) -> str:
         parts.append(f"{one.dirty} to push")
     if one.open:
         parts.append(f"{one.open} to be confirmed")
+    if one.waits:
+        parts.append(one.waits)
     return ", ".join(parts)

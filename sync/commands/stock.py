@@ -57,11 +57,11 @@ def _named(context: Context, skus: Sequence[str]) -> list[Record]:
 
 
 def _print(context: Context, records: Iterable[Record]) -> None:
-    out, now_ms, chunk = console(), context.store.now_ms(), 0
+    out, now_ms, paused, chunk = console(), context.store.now_ms(), context.pauses.all(), 0
     names = list(context.channels)
     rows = table(None, ["SKU", "on hand", *names], right=["on hand", *names])
     for record in records:
-        views = listing_views(context, record, now_ms)
+        views = listing_views(context, record, now_ms, paused)
         cells = [_cell(views[name]) if name in views else Text("") for name in names]
         rows.add_row(Text(record.sku), Text(figure(record.on_hand)), *cells)
         if rows.row_count == ROWS_A_TABLE:

@@ -167,7 +167,7 @@ def faults(shop: Shop, context: Context, customers: Customers) -> list[str]:
         booked = sum(movement.units for movement in context.ledger.history(sku))
         if booked != record.on_hand:
             found.append(f"{sku}: on hand is {record.on_hand}, its movements make {booked}")
-        for name, view in listing_views(context, record, now_ms).items():
+        for name, view in listing_views(context, record, now_ms, ()).items():
             actual = shown[name](sku)
             if view.state is not State.SETTLED or view.target != actual or view.level != actual:
                 found.append(f"{sku}: {name} shows {actual}; {view}")

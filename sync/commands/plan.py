@@ -1,0 +1,82 @@
+"""``celery -A sync plan``: what would be written where, and why. Writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import click
+from celery.bin.base import CeleryCommand
+from rich.console import Console
+from rich.text import Text
+
+from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.context import Context
+from sync.plan import PlanRow
+from sync.plan import plan as plan_of
+from sync.planfile import write_plan
+
+#: How many rows of a table are measured together, so that a long list appears as it is read.
+ROWS_A_TABLE = 500
+
+
+@click.command(cls=CeleryCommand)
+@click.option("--channel", help="Only this channel; without it, all of them.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Keep it in a file, for apply.")
+@json_option
+@click.pass_context
+@one_line_errors
+def plan(ctx: click.Context, channel: str | None, out: Path | None, as_json: bool) -> None:
+    """Show what would be written where, and why, as the stock of record stands. Writes nothing to any channel.
+
+    It rests on the last readings: for the newest, run first: celery -A sync reconcile --watch
+    """
+    context = context_of(ctx)
+    names = list(context.named(channel))
+    totals: Counter[tuple[str, str]] = Counter()
+    rows = _counted(chain.from_iterable(plan_of(context, name) for name in names), totals)
+    if out is not None:
+        rows = write_plan(out, names, rows, context.store.now_ms())
+    if as_json:
+        print_json(row._asdict() for row in rows)
+        return
+    shown = console()
+    if out is None:
+        _print(shown, rows)
+    else:
+        written = sum(1 for _ in rows)
+        shown.print(f"{written} writes stand in {out}. Do those whose base has not moved: celery -A sync apply {out}")
+    for name in names:
+        shown.print(_summary(context, name, totals))
+
+
+def direction(row: PlanRow) -> str:
+    """Which way a write goes: ``to zero``, ``down`` or ``up``."""
+    return "to zero" if row.target == 0 else "down" if row.target < row.level else "up"
+
+
+def _counted(rows: Iterable[PlanRow], totals: Counter[tuple[str, str]]) -> Iterator[PlanRow]:
+    for row in rows:
+        totals[row.channel, direction(row)] += 1
+        yield row
+
+
+def _print(out: Console, rows: Iterator[PlanRow]) -> None:
+    while chunk := list(islice(rows, ROWS_A_TABLE)):
+        columns = ["SKU", "channel", "shows", "target", "on hand", "why"]
+        made = table(None, columns, right=["shows", "target", "on hand"])
+        for row in chunk:
+            cells = (row.sku, row.channel, str(row.level), str(row.target), figure(row.on_hand), row.why)
+            style = "red" if row.target == 0 else ""
+            made.add_row(*(Text(cell) for cell in cells), style=style)
+        out.print(made)
+
+
+def _summary(context: Context, name: str, totals: Counter[tuple[str, str]]) -> str:
+    counts = {which: totals[name, which] for which in ("to zero", "down", "up")}
+    writes = sum(counts.values())
+    words = f"{name}: {writes} writes: {', '.join(f'{n} {which}' for which, n in counts.items() if n)}"
+    pause = context.pauses.of(name)
+    return (words if writes else f"{name}: nothing to write") + (f" ({pause.words})" if pause else "")
