@@ -141,7 +141,7 @@ class Ledger:
     def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:
         """After a full reading: note the listings that it did not show (rule 7), and the twins that are gone."""
         found: Counter[str] = Counter()
-        for chunk in _chunks(self._scan(), 1000):
+        for chunk in chunks(self.scan(), 1000):
             now_ms = self.store.now_ms()
             rows: dict[int, list[str]] = {}
             for folded in chunk:
@@ -168,11 +168,11 @@ class Ledger:
 
     def skus(self) -> list[str]:
         """All folded SKUs, sorted."""
-        return sorted(set(self._scan()))
+        return sorted(set(self.scan()))
 
     def every_record(self) -> Iterator[Record]:
         """All records in the order of their SKUs."""
-        for chunk in _chunks(self.skus(), 500):
+        for chunk in chunks(self.skus(), 500):
             yield from self.records(chunk)
 
     def history(self, sku: str) -> list[Movement]:
@@ -198,7 +198,7 @@ class Ledger:
             pipeline.xrange(stream, record.last or "0", record.last or "0")
         return [_movement(*found[0]) if found else None for found in pipeline.execute()]
 
-    def _scan(self) -> Iterator[str]:
+    def scan(self) -> Iterator[str]:
         """All folded SKUs in no order; one may come twice while the store grows."""
         for key in self.store.client.scan_iter(match=f"{PREFIX}{{*}}:sku:*", count=1000):
             yield key.split(":sku:", 1)[1]
@@ -232,7 +232,8 @@ def _record_key(folded: str) -> str:
     return f"{bucket_prefix(bucket_of(folded))}sku:{folded}"
 
 
-def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The items, so many at a time."""
     chunk: list[str] = []
     for item in items:
         chunk.append(item)

@@ -23,6 +23,7 @@ from sync.context import Context
 from sync.deadline import Deadline
 from sync.look import Look, look
 from sync.records import Record
+from sync.rulebook import in_force
 from sync.worklist import CLASS
 from sync.writes import Intent, Settlement
 
@@ -63,14 +64,20 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     Raises:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
     """
-    channel, pushed = context.channel(name), Pushed()
-    if not channel.capabilities.writes:
-        return pushed
+    pushed = Pushed()
+    if context.channel(name).capabilities.writes:
+        with in_force(context, name, deadline):
+            _push(context, name, deadline, pushed)
+    return pushed
+
+
+def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> None:
+    channel = context.channel(name)
     tried: dict[str, float] = {}
     while not deadline.over:
         dirty = _not_tried(context.worklist.ranks(name, LOOKAHEAD), tried)
         if not dirty:
-            return pushed
+            return
         tried.update(dirty)
         waiting = _drop_right(context, name, context.ledger.records(list(dirty)), pushed)
         parts, seen = list(batches(waiting, name, channel.capabilities)), None
@@ -79,7 +86,7 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
                 return pushed
             if deadline.over or pushed.trouble:
                 pushed.finished = False
-                return pushed
+                return
             need = min(
                 urgency(record.listings[name].level, context.policy.target(record, name) or 0) for record in batch
             )
@@ -91,7 +98,6 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
                     seen = look(context, channel, batch, list(chain.from_iterable(parts[place + 1 :])))
                 _forget(tried, _push_batch(context, channel, batch, seen, pushed))
     pushed.finished = False
-    return pushed
 
 
 def _not_tried(dirty: Mapping[str, float], tried: Mapping[str, float]) -> dict[str, float]:

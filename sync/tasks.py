@@ -18,7 +18,7 @@ from sync import audit as auditing
 from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
-from sync import webhooks
+from sync import rulebook, webhooks
 from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
@@ -161,7 +161,7 @@ def sweep() -> None:
         wanted = {
             "sync.pull": Pulls(context.store).state(name).wanted_ms,
             "sync.refresh": waiting.due and channel.capabilities.read_batch,
-            "sync.push": waiting.dirty and channel.capabilities.writes,
+            "sync.push": channel.capabilities.writes and (waiting.dirty or rulebook.have_changed(context, name)),
         }
         for task, is_wanted in wanted.items():
             if name in paused and paused[name].stops(task):

@@ -107,6 +107,11 @@ class Worklist:
         calls = [Call([_key(bucket, "marks", channel)], [began_ms, *refs]) for bucket in range(BUCKETS)]
         self.store.run("unmark", calls)
 
+    def suspect(self, channel: str, folded: Iterable[str], now_ms: int) -> int:
+        """Have listings looked at again whose targets may have changed, though their stock has not; gives how many."""
+        calls = [Call([bucket_prefix(bucket)], [channel, now_ms, *mine]) for bucket, mine in _by_bucket(folded).items()]
+        return sum(self.store.run("suspect", calls))
+
     def hush(self, channel: str, refs: Iterable[str], until_ms: int) -> None:
         """Have hints about these listings wait: they are about to be written, and no reading before then counts."""
         now_ms = self.store.now_ms()

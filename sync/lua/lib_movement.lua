@@ -19,6 +19,6 @@ local function move(key, folded, units, level, why, cause)
     'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', stands[3] or '')
   redis.call('HSET', key, 'on_hand', on_hand, 'rev', rev, 'last', id)
   for place, name in ipairs(writable) do
-    mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand)
+    mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand, units < 0)
   end
 end
