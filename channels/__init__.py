@@ -15,6 +15,7 @@ from channels.contract import (
     Sale,
     Write,
 )
+from channels.diagnosis import Finding, Severity
 from channels.registry import channel_type, channel_types
 from channels.services import Services
 
@@ -23,6 +24,7 @@ __all__ = [
     "Capabilities",
     "Channel",
     "ChannelSettings",
+    "Finding",
     "Level",
     "Outcome",
     "Page",
@@ -30,6 +32,7 @@ __all__ = [
     "Result",
     "Sale",
     "Services",
+    "Severity",
     "Write",
     "channel_type",
     "channel_types",

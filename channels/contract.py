@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from channels.diagnosis import Finding, Severity
 from channels.services import Quota, Services
 from channels.webhooks import Ensured, Event
 
@@ -274,6 +275,14 @@ class Channel(ABC):
     def ensure_hooks(self) -> Ensured:
         """Register, repair and re-arm our hooks at the channel, and delete those of ours that are stale."""
         raise NotImplementedError(f"{type(self).__name__} registers no webhooks")
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Look whether everything is as it must be for this channel to be kept, at the channel's side of things.
+
+        Writes nothing, and makes a few calls however large the channel is. Never raises for trouble that lies
+        outside: that is a finding (see :func:`channels.diagnosis.examine`). Give one for what is well, too.
+        """
+        yield Finding(Severity.NOTE, "channel type", f"{self.settings.type} has no checks of its own")
 
     def close(self) -> None:  # noqa: B027 - most adapters have nothing to close
         """Let go of connections."""

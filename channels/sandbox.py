@@ -156,6 +156,17 @@ class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing."""
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """The first line alone: a sandbox may tell a time of its own."""
+        self.send_response_only(code, message)
+
+    def end_headers(self) -> None:
+        """With the time, where the sandbox has told none."""
+        buffer: list[bytes] = self.__dict__.get("_headers_buffer", [])
+        if not any(line.lower().startswith(b"date:") for line in buffer):
+            self.send_header("Date", self.date_time_string())
+        super().end_headers()
+
 
 @contextmanager
 def served(app: WSGIApplication, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:

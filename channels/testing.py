@@ -18,10 +18,15 @@ from typing import Literal, Protocol
 import pytest
 
 from channels.contract import Channel, Level, Outcome, Page, Result, Write
+from channels.diagnosis import Severity
 from channels.errors import ChannelError, Denied, Throttled
 
 #: What a world can be told to do to the next calls, until told ``"nothing"``.
 Fault = Literal["nothing", "throttle", "deny", "crash", "hang up", "garbage", "drop the answer of a write"]
+
+
+#: What a diagnosis asks people to do something about.
+BAD = (Severity.WARNING, Severity.ERROR)
 
 
 class World(Protocol):
@@ -186,6 +191,23 @@ class ChannelContract:
         sales = list(world.channel.sales(datetime.now(UTC) - timedelta(hours=1)))
         assert sum(sale.units for sale in sales if sale.sku == "A") == 5
         assert len({(sale.order, sale.line) for sale in sales}) == 3
+
+    def test_a_diagnosis_finds_nothing_wrong_with_a_channel_that_is_well_and_changes_nothing(
+        self, world: World
+    ) -> None:
+        world.put("A", 10)
+        findings = list(world.channel.diagnose())
+        assert [finding for finding in findings if finding.severity is Severity.ERROR] == []
+        assert all(finding.about and finding.what for finding in findings)
+        assert world.shown("A") == 10
+
+    @pytest.mark.parametrize("kind", ["deny", "throttle", "crash", "hang up", "garbage"])
+    def test_trouble_in_a_diagnosis_is_a_finding_with_advice(self, world: World, kind: Fault) -> None:
+        world.put("A", 10)
+        self._fault(world, kind)
+        bad = [finding for finding in world.channel.diagnose() if finding.severity in BAD]
+        assert bad
+        assert all(finding.advice for finding in bad)
 
     def _write(self, world: World, wanted: dict[str, int]) -> list[Outcome]:
         rows = levels(read_everything(world.channel))

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from channels.amazon import models
 from channels.amazon.client import SEARCH_PAGE, AmazonClient
+from channels.amazon.diagnosis import diagnose
 from channels.amazon.fba import AmazonStock
 from channels.amazon.feeds import InventoryFeeds
 from channels.amazon.merchant import MerchantStock
@@ -17,6 +18,7 @@ from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
 from channels.amazon.writing import Writer
 from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
+from channels.diagnosis import Finding
 from channels.errors import Unreachable
 from channels.webhooks import Event
 
@@ -111,6 +113,10 @@ class AmazonChannel(Channel):
             yield from queue.hints(wait_s)
         finally:
             queue.close()
+
+    def diagnose(self) -> Iterator[Finding]:
+        """See :meth:`Channel.diagnose`."""
+        return diagnose(self.client, self.name, self.settings)
 
     def close(self) -> None:
         """See :meth:`Channel.close`."""

@@ -133,6 +133,14 @@ class AmazonClient(HttpClient):
             Incomprehensible: it is not. For the rest see :meth:`HttpClient.call`.
         """
         response = self.call(operation, method, path, params=params, json=json)
+        return self.understood(operation, response, model)
+
+    def understood(self, operation: str, response: requests.Response, model: type[Answer]) -> Answer:
+        """An answer's body.
+
+        Raises:
+            Incomprehensible: it is not of the given form.
+        """
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:

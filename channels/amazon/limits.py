@@ -1,8 +1,9 @@
 """The usage plans that Amazon documents for the operations used here.
 
 Sources: the descriptions in the models of selling-partner-api-models (listings-items 2021-08-01, orders
-2026-01-01, reports and feeds 2021-06-30, fbaInventory), and rate-limits.yml of selling-partner-api-sdk; where they
-differ, the lower one stands here. The limit in force may be lower still: see the header ``x-amzn-RateLimit-Limit``.
+2026-01-01, reports and feeds 2021-06-30, fbaInventory, sellers), and rate-limits.yml of selling-partner-api-sdk;
+where they differ, the lower one stands here. The limit in force may be lower still: see the header
+``x-amzn-RateLimit-Limit``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ GET_LISTING = "get listing"
 PATCH_LISTING = "patch listing"
 SEARCH_ORDERS = "search orders"
 GET_INVENTORY = "get FBA inventory"
+GET_PARTICIPATIONS = "get marketplace participations"
 CREATE_REPORT = "create report"
 GET_REPORT = "get report"
 GET_REPORT_DOCUMENT = "get report document"
@@ -44,6 +46,7 @@ LIMITS = (
     Limit(PATCH_LISTING, "PATCH", r"/listings/2021-08-01/items/[^/]+/[^/]+", 5, 5),
     Limit(SEARCH_ORDERS, "GET", r"/orders/2026-01-01/orders", 0.0056, 20),
     Limit(GET_INVENTORY, "GET", r"/fba/inventory/v1/summaries", 2, 2),
+    Limit(GET_PARTICIPATIONS, "GET", r"/sellers/v1/marketplaceParticipations", 0.016, 15),
     Limit(CREATE_REPORT, "POST", r"/reports/2021-06-30/reports", 0.0167, 15),
     Limit(GET_REPORT, "GET", r"/reports/2021-06-30/reports/[^/]+", 2, 15),
     Limit(GET_REPORT_DOCUMENT, "GET", r"/reports/2021-06-30/documents/[^/]+", 0.0167, 15),

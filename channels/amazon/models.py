@@ -180,6 +180,33 @@ class Orders(Payload):
         return (self.pagination and self.pagination.next_token) or ""
 
 
+class Marketplace(Payload):
+    """A place where Amazon sells."""
+
+    id: str
+    name: str = ""
+
+
+class Participation(Payload):
+    """How a seller stands in it."""
+
+    is_participating: bool
+    has_suspended_listings: bool = False
+
+
+class TakesPart(Payload):
+    """One marketplace with the seller's standing."""
+
+    marketplace: Marketplace
+    participation: Participation
+
+
+class Participations(Payload):
+    """The answer to ``getMarketplaceParticipations`` (model sellers)."""
+
+    payload: list[TakesPart]
+
+
 def quantity_patch(units: int) -> dict[str, Any]:
     """The body of a patch that sets the merchant's quantity and leaves everything beside it as it is.
 

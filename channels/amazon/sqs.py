@@ -77,6 +77,19 @@ class NotificationQueue:
             self._take_off(messages)
             wait_s = 0
 
+    def waiting(self) -> int:
+        """How many messages wait in it, about.
+
+        Raises:
+            Denied, Rejected, Unreachable, Unanswered: the queue cannot be asked.
+        """
+        names = ["ApproximateNumberOfMessages"]
+        try:
+            answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(error) from error
+        return int(answer.get("Attributes", {}).get(names[0], 0))
+
     def close(self) -> None:
         """Close all connections."""
         self._sqs.close()

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from channels.bigcommerce.catalog import CatalogStock
 from channels.bigcommerce.client import BigCommerceClient
+from channels.bigcommerce.diagnosis import diagnose
 from channels.bigcommerce.hooks import ensure
 from channels.bigcommerce.inventory import InventoryStock
 from channels.bigcommerce.models import Ref, level_of
@@ -17,6 +18,7 @@ from channels.bigcommerce.orders import Orders
 from channels.bigcommerce.settings import BigCommerceSettings
 from channels.bigcommerce.webhooks import parse, receive
 from channels.contract import MAX_UNITS, Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
+from channels.diagnosis import Finding
 from channels.webhooks import Ensured, Event
 
 #: Seconds for which a catalogue write without an answer may still be on its way. The catalogue answers when it has
@@ -98,6 +100,10 @@ class BigCommerceChannel(Channel):
     def ensure_hooks(self) -> Ensured:
         """See :meth:`Channel.ensure_hooks`. Without a ``webhook_url`` ours are taken away."""
         return ensure(self.client, self.name, self.settings)
+
+    def diagnose(self) -> Iterator[Finding]:
+        """See :meth:`Channel.diagnose`."""
+        return diagnose(self.client, self.name, self.settings, self.capabilities)
 
     def close(self) -> None:
         """See :meth:`Channel.close`."""

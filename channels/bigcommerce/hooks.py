@@ -143,7 +143,7 @@ def ensure(client: BigCommerceClient, name: str, settings: BigCommerceSettings) 
     Raises:
         channels.errors.ChannelError: the store cannot be asked; what it refuses of a single hook is told instead.
     """
-    todo = plan(name, wanted_hooks(name, settings), _existing(client))
+    todo = plan(name, wanted_hooks(name, settings), existing_hooks(client))
     done = Ensured()
     for hook, want, wrong in todo.repair:
         if _done(client, done, want.scope, "PUT", f"{PATH}/{hook.id}", want.body):
@@ -169,7 +169,8 @@ def _done(client: BigCommerceClient, done: Ensured, scope: str, method: str, pat
     return True
 
 
-def _existing(client: BigCommerceClient) -> list[Hook]:
+def existing_hooks(client: BigCommerceClient) -> list[Hook]:
+    """All hooks of our API account."""
     hooks: list[Hook] = []
     number, total = 1, 1
     while (number - 1) * PAGE < total:

@@ -118,6 +118,17 @@ class Item(Payload):
         return next((place for place in self.locations if place.location_id == location_id), None)
 
 
+class Location(Payload):
+    """A place at which a store keeps stock."""
+
+    id: Id
+    label: str = ""
+    enabled: bool = True
+
+    def __str__(self) -> str:
+        return f"location {self.id}" + (f" ({self.label})" if self.label else "")
+
+
 class Ref(NamedTuple):
     """The store's own id of a listing: ``p<product_id>``, or ``v<product_id>/<variant_id>`` where variants count."""
 

@@ -64,6 +64,7 @@ class StockRules(Payload):
     """The store's own settings of when orders move stock (``GET /v3/settings/inventory``)."""
 
     update_stock_behavior: Literal["order_placed", "order_completed_or_shipped"] | None = None
+    edit_order_stock_adjustment: bool | None = None
     refund_order_stock_adjustment: bool | None = None
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from channels.contract import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Problem, Result, Write
+from channels.diagnosis import Finding
 from channels.errors import ChannelError, Denied, Unreachable
 from channels.pos_csv import cells, models, movements, pages
 from channels.pos_csv.client import Claim, Folder, Lost
+from channels.pos_csv.diagnosis import diagnose
 from channels.pos_csv.fetching import bring
 from channels.pos_csv.history import History, Mark, Verdict, judge
 from channels.pos_csv.journal import Journal
@@ -118,6 +120,10 @@ class PosCsvChannel(Channel):
                 return self._send(writes, until)
         except Unreachable as error:
             return [_put_off(write, error.reason) for write in writes]
+
+    def diagnose(self) -> Iterator[Finding]:
+        """See :meth:`Channel.diagnose`."""
+        return diagnose(self.name, self.settings, self.clock, self._outside)
 
     def _fetched(self, folder: Folder) -> list[Problem]:
         """Bring new files into the folder, where they come from elsewhere; says what people should know of them."""

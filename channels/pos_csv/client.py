@@ -92,6 +92,10 @@ class Folder:
         dropped = [entry for entry in _files(self.path) if self._wanted(entry.name)]
         return sorted(map(_found, self._finished([*left_behind, *dropped])), key=self._order)
 
+    def waiting(self) -> list[Found]:
+        """The files that lie there to be taken, whole or not. A look, which waits for nothing."""
+        return [_found(entry) for entry in _files(self.path) if self._wanted(entry.name)]
+
     def takes(self, name: str) -> bool:
         """Whether a file of this name from elsewhere may be put into the folder, and would be taken there."""
         plain = "/" not in name and all(sign >= " " and sign != "\x7f" for sign in name)

@@ -97,6 +97,11 @@ class Account:
         self.seller_id = seller_id
         self.marketplace_id = marketplace_id
         self.visible_after_s = visible_after_s
+        #: How the seller stands in the marketplace.
+        self.is_participating = True
+        self.has_suspended_listings = False
+        #: Whether the application may ask for that.
+        self.tells_participation = True
         self.clock = clock
         self.lock = threading.RLock()
         #: Work of Amazon's own that is due before anyone looks.

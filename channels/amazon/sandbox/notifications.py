@@ -161,6 +161,7 @@ def blueprint(notifications: Notifications) -> Blueprint:
     routes = Blueprint("sqs", __name__)
     operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "ReceiveMessage": lambda body: {"Messages": notifications.receive(int(body.get("MaxNumberOfMessages", 1)))},
+        "GetQueueAttributes": lambda _: {"Attributes": {"ApproximateNumberOfMessages": str(notifications.waiting)}},
         "DeleteMessageBatch": lambda body: _deleted(notifications, body["Entries"]),
     }
 

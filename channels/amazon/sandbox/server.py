@@ -15,7 +15,18 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from channels.amazon.limits import limit_for
-from channels.amazon.sandbox import auth, control, documents, fba, feeds, listings, notifications, orders, reports
+from channels.amazon.sandbox import (
+    auth,
+    control,
+    documents,
+    fba,
+    feeds,
+    listings,
+    notifications,
+    orders,
+    reports,
+    sellers,
+)
 from channels.amazon.sandbox.account import Account
 from channels.amazon.sandbox.buckets import Buckets
 from channels.amazon.sandbox.wire import Refused, error
@@ -138,6 +149,7 @@ class AmazonSandbox:
         app.register_blueprint(listings.blueprint(self.account))
         app.register_blueprint(orders.blueprint(self.account))
         app.register_blueprint(fba.blueprint(self.account))
+        app.register_blueprint(sellers.blueprint(self.account))
         app.register_blueprint(feeds.blueprint(self.account, self.feeds, self.documents))
         app.register_blueprint(reports.blueprint(self.account, self.reports, self.documents))
         app.register_blueprint(documents.blueprint(self.documents))

@@ -36,7 +36,7 @@ def inventory(store: Store) -> Blueprint:
                         "location_id": place,
                         "location_code": f"LOCATION-{place}",
                         "location_name": store.locations[place],
-                        "location_enabled": True,
+                        "location_enabled": _enabled(store, place),
                         **_shown(store, item, place),
                     }
                     for place in places
@@ -58,7 +58,13 @@ def inventory(store: Store) -> Blueprint:
     def list_locations() -> Response:
         only(request, "limit", "page")
         places = [
-            {"id": place, "code": f"LOCATION-{place}", "label": label, "type_id": "PHYSICAL", "enabled": True}
+            {
+                "id": place,
+                "code": f"LOCATION-{place}",
+                "label": label,
+                "type_id": "PHYSICAL",
+                "enabled": _enabled(store, place),
+            }
             for place, label in store.locations.items()
         ]
         rows, meta = page_of(request, places, most=MOST_ROWS)
@@ -186,6 +192,10 @@ def _shown(store: Store, item: Stocked, place: int) -> dict[str, Any]:
     stock = item.at(place)
     settings = {"safety_stock": stock.safety, "is_in_stock": available > 0, "warning_level": stock.warning}
     return {"available_to_sell": available, "total_inventory_onhand": on_hand, "settings": settings}
+
+
+def _enabled(store: Store, place: int) -> bool:
+    return place not in store.disabled_locations
 
 
 def _place(store: Store, place: int) -> None:

@@ -67,9 +67,8 @@ def settings(store: Store) -> Blueprint:
     @routes.get("/inventory")
     def get_inventory_settings() -> Response:
         only(request, "channel_id")
-        names = ("update_stock_behavior", "refund_order_stock_adjustment")
-        rules = {name: getattr(store.switches, name) for name in names}
-        return jsonify(envelope({**rules, "edit_order_stock_adjustment": True}))
+        names = ("update_stock_behavior", "edit_order_stock_adjustment", "refund_order_stock_adjustment")
+        return jsonify(envelope({name: getattr(store.switches, name) for name in names}))
 
     return routes
 

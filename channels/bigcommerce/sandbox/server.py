@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+from wsgiref.handlers import format_date_time
 
 from flask import Flask, g, request
 from werkzeug.exceptions import HTTPException
@@ -24,9 +26,10 @@ from channels.sandbox import Faults, Troubled, served
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-#: The scope that each part of the API needs; webhooks need none.
+#: The scope that each part of the API needs, the narrower parts first; webhooks need none.
 SCOPES = {
     "/v3/catalog/": "store_v2_products",
+    "/v3/inventory/locations$": "store_locations",
     "/v3/inventory/": "store_inventory",
     "/v3/settings/": "store_v2_information",
     "/v2/orders": "store_v2_orders",
@@ -98,7 +101,7 @@ class BigCommerceSandbox:
         app.register_blueprint(orders(self.store), url_prefix=f"{prefix}/v2/orders")
         app.register_blueprint(control(self), url_prefix="/_sandbox")
         app.before_request(self._admit)
-        app.after_request(_tell_of_the_quota)
+        app.after_request(self._tell)
         app.register_error_handler(HTTPException, _as_bigcommerce_words_it)
         app.register_error_handler(ValueError, lambda error: problem(422, str(error)))
         return app
@@ -117,10 +120,11 @@ class BigCommerceSandbox:
             return problem(429)
         return None if _has_scope(store, request.path.removeprefix(prefix)) else problem(403)
 
-
-def _tell_of_the_quota(response: Any) -> Any:
-    response.headers.update(g.get("told", {}))
-    return response
+    def _tell(self, response: Any) -> Any:
+        """What every answer tells: the quota, and the time by the store's clock."""
+        response.headers.update(g.get("told", {}))
+        response.headers["Date"] = format_date_time(self.store.clock() + self.store.switches.clock_ahead_s)
+        return response
 
 
 def _as_bigcommerce_words_it(error: HTTPException) -> Any:
@@ -131,7 +135,7 @@ def _as_bigcommerce_words_it(error: HTTPException) -> Any:
 
 def _has_scope(store: Store, path: str) -> bool:
     for part, scope in SCOPES.items():
-        if path.startswith(part):
+        if re.match(part, path):
             twins = {scope, f"{scope}_read_only"} if request.method == "GET" else {scope}
             return bool(twins & store.scopes)
     return True

@@ -26,7 +26,7 @@ from channels.contract import MAX_UNITS
 #: Every scope that the sandbox knows, as an API account may have them.
 SCOPES = frozenset(
     scope + twin
-    for scope in ("store_v2_products", "store_inventory", "store_v2_orders", "store_v2_information")
+    for scope in ("store_v2_products", "store_inventory", "store_locations", "store_v2_orders", "store_v2_information")
     for twin in ("", "_read_only")
 )
 
@@ -81,6 +81,7 @@ class Store:
             self.orders: dict[int, Order] = {}
             self.hooks: dict[int, Hook] = {}
             self.locations = {DEFAULT_LOCATION: "Default location"}
+            self.disabled_locations: set[int] = set()
             self._skus: dict[str, Stocked] = {}
             self._due: list[tuple[float, Callable[[], None]]] = []
             self._ids: dict[str, Iterator[int]] = {}

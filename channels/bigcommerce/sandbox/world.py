@@ -130,7 +130,10 @@ class Switches:
     value: Literal["level", "difference"] = "level"
     #: When orders take stock, and whether a cancelled one gives it back.
     update_stock_behavior: Literal["order_placed", "order_completed_or_shipped"] = "order_placed"
+    edit_order_stock_adjustment: bool = True
     refund_order_stock_adjustment: bool = True
+    #: By how many seconds the store's clock is ahead, as its answers tell.
+    clock_ahead_s: float = 0.0
 
 
 def stocked(products: Iterable[Product]) -> Iterator[tuple[Product, Stocked]]:
