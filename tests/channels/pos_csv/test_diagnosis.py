@@ -85,7 +85,7 @@ def test_a_file_that_was_set_aside_is_told_with_its_reason(shop: Shop) -> None:
 
 
 def test_a_file_that_another_profile_reads_names_it(shop: Shop) -> None:
-    shop.drop("square.csv", (SAMPLES / "clover.csv").read_bytes())
+    shop.drop("square.csv", (SAMPLES / "square.csv").read_bytes())
     row = next(row for row in shop.channel().diagnose() if row.about == "profile")
     assert row.severity is Severity.WARNING
     assert "square" in row.advice
