@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NamedTuple, cast
 
 from channels import Capabilities, Level
@@ -34,21 +35,49 @@ class Roster:
     writable: tuple[str, ...]
 
 
+class Withhold(StrEnum):
+    """Which rows of a reading are not merged, so that the guard may judge them first (rule 8)."""
+
+    NOTHING = "nothing"
+    #: What would move stock.
+    MOVES = "moves"
+    #: And what would open a listing or settle a write.
+    CHANGES = "changes"
+
+
+class Withheld(NamedTuple):
+    """A row that was not merged."""
+
+    level: Level
+    #: ``fell``, ``rose``, ``new`` or ``settles``.
+    what: str
+    #: The units that it would move.
+    units: int
+
+
+#: What the script answers of rows that are not merged, and of rows that are not believed.
+WITHHELD = frozenset({"fell", "rose", "new", "settles"})
+UNBELIEVED = WITHHELD | {"skipped", "quarantined", "twin"}
+
+
 @dataclass(slots=True)
 class Merged:
     """What became of the rows of a reading."""
 
     rows: int = 0
     #: How many rows were ``counted``, ``opened``, ``moved``, ``settled``, ``quarantined``, ``uncounted``, ``skipped``
-    #: (not believed, to be read again) or ``agreed`` (too near a write to be merged, but the same).
+    #: (not believed, to be read again) or ``agreed`` (too near a write to be merged, but the same), and how many
+    #: were withheld: ``fell``, ``rose``, ``new`` or ``settles``.
     counts: Counter[str] = field(default_factory=Counter)
     #: Folded SKUs whose level is now known as this reading showed it; of the last reading only, where several
     #: were added up.
     valid: set[str] = field(default_factory=set)
+    #: The rows that wait for the guard; of the last reading only.
+    withheld: list[Withheld] = field(default_factory=list)
 
     def add(self, other: Merged) -> None:
         """Add the figures of another reading."""
-        self.valid = other.valid
+        self.valid, self.withheld = other.valid, other.withheld
         self.rows += other.rows
         self.counts += other.counts
 
@@ -94,8 +123,13 @@ class Ledger:
         cause: str,
         why: str = "changed",
         now_ms: int | None = None,
+        withhold: Withhold = Withhold.NOTHING,
     ) -> Merged:
-        """Merge a reading (rules 3, 4, 5, 7 and 12), in one round trip. Merging it again changes nothing."""
+        """Merge a reading (rules 3, 4, 5, 7 and 12), in one round trip. Merging it again changes nothing.
+
+        Rows that are withheld are merged later, with the window in which they were read; those that the world has
+        overtaken by then are skipped like any late reading.
+        """
         now_ms = window.ended_ms if now_ms is None else now_ms
         head: list[str | int] = [
             channel,
@@ -112,6 +146,7 @@ class Ledger:
             round(capabilities.order_margin_s * 1000),
             why,
             runs.caused(cause),
+            withhold.value,
             len(self.roster.writable),
             *self.roster.writable,
         ]
@@ -128,9 +163,12 @@ class Ledger:
         calls = [Call([bucket_prefix(bucket)], [*head, *flat]) for bucket, flat in rows.items()]
         for flat, answer in zip(rows.values(), self.store.run("merge", calls), strict=True):
             merged.counts.update(answer[1::3])
-            for index, what in zip(answer[::3], answer[1::3], strict=True):
-                if what in ("skipped", "quarantined", "twin"):
+            for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
+                if what in UNBELIEVED:
                     merged.valid.discard(str(flat[4 * index]))
+                if what in WITHHELD:
+                    _, shown, shown_ref, level = flat[4 * index : 4 * index + 4]
+                    merged.withheld.append(Withheld(Level(str(shown), str(shown_ref), int(level)), what, units))
                 if what == "quarantined":
                     log.error(
                         "%s: %s: two listings have this SKU; neither is written until one of them has another",

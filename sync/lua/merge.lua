@@ -11,9 +11,11 @@
 -- ARGV     1 channel, 2 now, 3 began, 4 ended (ms by the store's clock), 5 settle ms, 6 visible ms,
 --          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
 --          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
---          their times ms, 12 why, 13 cause, 14 number of writable channels, their names,
---          then four for each row: folded, shown, ref, units.
--- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved.
+--          their times ms, 12 why, 13 cause, 14 what is withheld, for the guard to judge (rule 8): "nothing",
+--          "moves" (what would move stock) or "changes" (and what would open a listing or settle a write),
+--          15 number of writable channels, their names, then four for each row: folded, shown, ref, units.
+-- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved. Of a row
+--          that is withheld nothing is changed: "fell", "rose", "new" or "settles", and the units it would move.
 
 local prefix, channel = KEYS[1], ARGV[1]
 local now, began, ended = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -21,9 +23,10 @@ local settle_ms, visible_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 local applied_if_accepted, authority, readable = ARGV[7] == '1', ARGV[8] == '1', ARGV[9] == '1'
 local audited, margin_ms = ARGV[10] == '1', tonumber(ARGV[11])
 local why, cause = ARGV[12], ARGV[13]
+local withholds, withholds_all = ARGV[14] ~= 'nothing', ARGV[14] == 'changes'
 local writable = {}
-for i = 1, tonumber(ARGV[14]) do writable[i] = ARGV[14 + i] end
-local first = 15 + #writable
+for i = 1, tonumber(ARGV[15]) do writable[i] = ARGV[15 + i] end
+local first = 16 + #writable
 
 local F = {}
 for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold', 'edge', 'base'}) do
@@ -50,6 +53,25 @@ local function story(level, target, base, certain)
   return math.min(if_applied, if_lost), 'lost answer, less stock assumed', math.abs(if_applied - if_lost)
 end
 
+-- A write under way: its phase, target and base, and when it ended or will have.
+local function under_way(write)
+  local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
+  if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
+  return phase, tonumber(target), tonumber(base), tonumber(ended_at)
+end
+
+-- Rule 8: the units that this row would move, were it believed; nil where it would be skipped (rule 3).
+local function would_move(level, confirmed, write, wrote_at)
+  if not write then
+    if wrote_at and began <= wrote_at + settle_ms then return nil end
+    return level - confirmed
+  end
+  local phase, target, base, ended_at = under_way(write)
+  if began <= ended_at + settle_ms then return nil end
+  if not applied_if_accepted and level ~= target and began < ended_at + visible_ms then return nil end
+  return (story(level, target, base, phase == 'accepted' and applied_if_accepted))
+end
+
 local answer = {}
 local function tell(index, what, units)
   answer[#answer + 1] = index
@@ -72,6 +94,7 @@ local function merge(index, folded, shown, ref, level)
     return
   end
 
+  if not confirmed and withholds_all then return tell(index, 'new') end
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
     local known = redis.call('HMGET', key, 'sku', 'on_hand')
     redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended, 'sku', known[1] or shown)
@@ -101,6 +124,11 @@ local function merge(index, folded, shown, ref, level)
     end
     return
   end
+  if withholds then
+    local units = would_move(level, confirmed, write, wrote_at)
+    if units and units ~= 0 then return tell(index, units < 0 and 'fell' or 'rose', units) end
+    if units and write and withholds_all then return tell(index, 'settles') end
+  end
   redis.call('HSET', key, F.read, ended)
   if hold and string.sub(hold, 1, 7) == 'missing' then
     redis.call('HDEL', key, F.hold)
@@ -109,9 +137,7 @@ local function merge(index, folded, shown, ref, level)
 
   local units, reason, assumed, landed, is_shown = level - confirmed, why, 0, wrote_at, false
   if write then
-    local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
-    target, base, ended_at, due = tonumber(target), tonumber(base), tonumber(ended_at), tonumber(due)
-    if phase == 'sent' then ended_at = due end  -- its writer may be dead: in flight until the lease is over
+    local phase, target, base, ended_at = under_way(write)
     local visible_by = ended_at + visible_ms
     if began <= ended_at + settle_ms then  -- rule 3
       redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
