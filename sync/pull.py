@@ -84,6 +84,10 @@ class Pulls:
         """A full reading begins."""
         self._replace(channel, {"began": now_ms, "rows": 0}, "cursor", "resumed")
 
+    def restart(self, channel: str, now_ms: int) -> None:
+        """Give up a reading under way, and ask for one that begins from now on."""
+        self._replace(channel, {"wanted": now_ms}, "began", "cursor", "rows", "resumed")
+
     def resume(self, channel: str) -> None:
         """A full reading is taken up again."""
         self.store.client.hset(_key(channel), "resumed", "1")

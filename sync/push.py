@@ -17,7 +17,7 @@ from itertools import chain, groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
-from sync import budget, webhooks
+from sync import budget, recovery, webhooks
 from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
@@ -65,7 +65,7 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
     """
     pushed = Pushed()
-    if context.channel(name).capabilities.writes:
+    if context.channel(name).capabilities.writes and not recovery.under_way(context.store):
         with in_force(context, name, deadline):
             _push(context, name, deadline, pushed)
     return pushed
@@ -83,7 +83,7 @@ def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> No
         parts, seen = list(batches(waiting, name, channel.capabilities)), None
         for place, batch in enumerate(parts):
             if context.pauses.of(name):
-                return pushed
+                return
             if deadline.over or pushed.trouble:
                 pushed.finished = False
                 return

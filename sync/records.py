@@ -10,7 +10,7 @@ A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
     The confirmed level, the channel's id of the listing, when the newest reading that showed it ended (ms).
 ``<channel>:write``
     A write under way: ``phase target base revision token began ended lease-end``; phase is ``sent``,
-    ``accepted`` or ``unknown``.
+    ``accepted``, ``unknown`` or ``forgotten`` (the record was set back since; see ``lua/forget.lua``).
 ``<channel>:wrote``
     When the last confirmed write ended (ms), until a reading has been taken after it.
 ``<channel>:doubts``
@@ -43,7 +43,7 @@ class State(StrEnum):
 class OpenWrite:
     """A write whose fate is not known yet. Times are milliseconds by the store's clock."""
 
-    phase: Literal["sent", "accepted", "unknown"]
+    phase: Literal["sent", "accepted", "unknown", "forgotten"]
     target: int
     base: int
     revision: int
@@ -126,7 +126,7 @@ def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:
 
 def _parse_write(text: str) -> OpenWrite:
     phase, target, base, revision, token, began, ended, lease = text.split(" ")
-    if phase not in ("sent", "accepted", "unknown"):
+    if phase not in ("sent", "accepted", "unknown", "forgotten"):
         raise ValueError(f"not a phase of a write: {phase!r}")
     return OpenWrite(phase, int(target), int(base), int(revision), token, int(began), int(ended), int(lease))  # type: ignore[arg-type]
 
@@ -145,7 +145,7 @@ def state_of(record: Record, listing: Listing, target: int | None, *, paused: bo
         return State.MISSING
     if (hold and hold.kind == "quarantined") or record.on_hand is None:
         return State.QUARANTINED
-    if write and (write.phase == "unknown" or (write.phase == "sent" and now_ms > write.lease_ms)):
+    if write and (write.phase in ("unknown", "forgotten") or (write.phase == "sent" and now_ms > write.lease_ms)):
         return State.UNKNOWN
     if hold and hold.kind == "parked" and hold.mark == record.revision:
         return State.PARKED

@@ -17,8 +17,8 @@ from channels.webhooks import BadEvent
 from sync import audit as auditing
 from sync import pull as pulling
 from sync import push as pushing
+from sync import recovery, rulebook, webhooks
 from sync import refresh as refreshing
-from sync import rulebook, webhooks
 from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
@@ -155,13 +155,17 @@ def sweep() -> None:
     """Ring for whatever has waited: a ring may be lost, what is to be done is not."""
     context = app.context
     paused = context.pauses.all()
+    recovering = recovery.end_if_over(context)
     for name, channel in context.channels.items():
         now_ms = context.store.now_ms()
         waiting = context.worklist.waiting(name, now_ms)
         wanted = {
             "sync.pull": Pulls(context.store).state(name).wanted_ms,
             "sync.refresh": waiting.due and channel.capabilities.read_batch,
-            "sync.push": channel.capabilities.writes and (waiting.dirty or rulebook.have_changed(context, name)),
+            "sync.push": not recovering
+            and channel.capabilities.writes
+            and (waiting.dirty or rulebook.have_changed(context, name)),
+            "sync.audit_orders": waiting.audits and recovering,
         }
         for task, is_wanted in wanted.items():
             if name in paused and paused[name].stops(task):
@@ -185,6 +189,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     """
     context = app.context
     context.channel(channel)
+    if (recovering := recovery.under_way(context.store)) and recovering.phase == "marking":
+        return  # what is known is being set right; the sweeper rings again
 
     def answer(deadline: Deadline) -> bool:
         # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come

@@ -20,9 +20,7 @@
 -- <channel>:due   "T D clean T1 W W1 A": a closed window that waits for its orders
 -- audits:<channel>  zset folded -> due ms: listings written since T, to be looked at by the audit
 
-local READING_MS = 40000  -- longer than any single reading takes
-
-local edge = {}
+local edge = {READING_MS = 40000}  -- longer than any single reading takes
 
 function edge.get(key)
   local seen = redis.call('HMGET', key, channel .. ':edge', channel .. ':base')
@@ -61,7 +59,7 @@ function edge.reading(key, folded, began, ended, previous, units, landed, assume
   local audits = prefix .. 'audits:' .. channel
   if e.phase == 0 and not landed then
     if units == 0 then return end
-    local quiet = previous - READING_MS - lag - margin  -- unchanged up to here at least
+    local quiet = previous - edge.READING_MS - lag - margin  -- unchanged up to here at least
     if e.base + margin <= quiet and not edge.waits(key) then
       e.t, e.d, e.clean = quiet, 0, 1
     end

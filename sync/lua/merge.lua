@@ -138,23 +138,27 @@ local function merge(index, folded, shown, ref, level)
   local units, reason, assumed, landed, is_shown = level - confirmed, why, 0, wrote_at, false
   if write then
     local phase, target, base, ended_at = under_way(write)
-    local visible_by = ended_at + visible_ms
+    local visible_by, forgotten = ended_at + visible_ms, phase == 'forgotten'
     if began <= ended_at + settle_ms then  -- rule 3
       redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
       return tell(index, 'skipped')
     end
-    if not applied_if_accepted and level ~= target and began < visible_by then
+    if not applied_if_accepted and (level ~= target or forgotten) and began < visible_by then
       -- not seen yet: look again, at first soon, then more seldom. A write whose answer was lost may have been
       -- accepted; counted as lost too soon, it would be applied after a newer one.
       redis.call('ZADD', OPEN, now + math.max(settle_ms, math.min((now - ended_at), visible_ms) / 2, 200), folded)
       return tell(index, 'skipped')
     end
-    units, reason, assumed = story(level, target, base, phase == 'accepted' and applied_if_accepted)
+    if forgotten then  -- see forget.lua
+      units, reason = audited and 0 or math.min(0, units), 'restored, less stock assumed'
+    else
+      units, reason, assumed = story(level, target, base, phase == 'accepted' and applied_if_accepted)
+    end
     -- sales alone may have brought the level to the target, and the write be still on its way
     landed = applied_if_accepted and ended or math.max(ended, visible_by)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
-    is_shown = level == target
+    is_shown = level == target or forgotten
     if is_shown then redis.call('HDEL', key, channel .. ':doubts') end
     dirty_here(key, folded)
     tell(index, 'settled')

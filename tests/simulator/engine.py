@@ -135,6 +135,12 @@ class Engine:
         if ms:
             self.pause(ms)
 
+    def kill(self) -> None:
+        """All workers die: those at work at their next boundary, those to come never begin."""
+        for worker in self.live:
+            worker.dead = True
+        # whoever was to begin later begins after this, and so lives
+
     def run(self) -> None:
         """Let everything happen, until nothing is left.
 

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import sync.look
 import sync.push
+import sync.recovery
 import sync.store
 from channels import Outcome, Result, Write
 from sync.ledger import Merged
@@ -112,6 +113,11 @@ def _unaudited(stack: ExitStack) -> None:
     )
 
 
+def _unnoticed(stack: ExitStack) -> None:
+    """The store is set back, and work goes on as if nothing had been."""
+    stack.enter_context(patch.object(sync.recovery, "begin", lambda _: 0))
+
+
 def _again(stack: ExitStack) -> None:
     """A write whose answer was lost is sent again."""
     real = ModelChannel.write
@@ -175,7 +181,9 @@ MUTANTS: dict[str, Mutant] = {
         [("merge", "units, reason, assumed = story(", "units, reason, assumed = level - base, why, 0 --")],
     ),
     "accepted is not waited for": Mutant(
-        "F11", "amazon", [("merge", "if not applied_if_accepted and level ~= target and", "if false and")]
+        "F11",
+        "amazon",
+        [("merge", "if not applied_if_accepted and (level ~= target or forgotten) and", "if false and")],
     ),
     "window ignored": Mutant("rule 3", "catalog", [("merge", "if began < read_at then", "if false then")]),
     "settle time ignored": Mutant(
@@ -223,6 +231,18 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "relative write sent again": Mutant("rule 6", "relative", python=_again),
     "nothing read before a write": Mutant("F1", "catalog", python=_unguarded),
+    "set back unnoticed": Mutant("backups", "catalog", python=_unnoticed),
+    "forgotten writes are sales": Mutant(
+        "backups",
+        "catalog",
+        [
+            (
+                "merge",
+                "local visible_by, forgotten = ended_at + visible_ms, phase == 'forgotten'",
+                "local visible_by, forgotten = ended_at + visible_ms, false",
+            )
+        ],
+    ),
     "orders not checked": Mutant("F1", "catalog", python=_unaudited),
     "audit believes hands are sales": Mutant(
         "F19",

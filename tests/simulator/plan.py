@@ -20,6 +20,10 @@ Task = Literal["pull", "refresh", "push", "audit"]
 TASKS: tuple[Task, ...] = ("pull", "refresh", "push", "push", "push", "audit")
 
 
+#: In which share of the worlds the store is set back.
+SET_BACK = 0.15
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happens ``at`` milliseconds after the start; ``id`` names it within its run."""
@@ -96,6 +100,13 @@ class Gap(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SetBack(Event):
+    """All workers die, the store is set back to how it was ``by`` milliseconds before, and a recovery begins."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run(Event):
     """A worker takes up a task.
 
@@ -158,8 +169,20 @@ def plan(mode: str, seed: int) -> Plan:
     )
     authority = "till" if "till" in kinds else rng.choice(sorted(kinds))
     world = Plan(seed, mode, skus, sites, authority, rng.choice((0.0, 0.1, 0.4)), rng.choice((0.0, 0.01, 0.05)))
-    events = tuple(sorted(_Author(world, rng).events(), key=lambda event: (event.at, event.id)))
+    events = _set_back(world, _Author(world, rng).events())
+    events = tuple(sorted(events, key=lambda event: (event.at, event.id)))
     return Plan(seed, mode, skus, sites, authority, world.faults, world.stalls, events)
+
+
+def _set_back(world: Plan, events: list[Event]) -> list[Event]:
+    """In some worlds the store is set back. There, nobody changes a level by hand: no order would tell of it."""
+    rng = world.rng("set back")
+    if rng.random() >= SET_BACK:
+        return events
+    tills = {site.name for site in world.sites if site.kind == "till"}
+    left = [event for event in events if not isinstance(event, (Edit, Return)) or event.channel in tills]
+    at = rng.choice([event.at for event in left]) + rng.choice((1_000, 10_000, 100_000))
+    return [*left, SetBack(len(events), at, rng.choice((500, 2_000, 30_000, 300_000)))]
 
 
 class _Author:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from channels.errors import ChannelError
-from sync import audit, pull, push, refresh
+from sync import audit, pull, push, recovery, refresh
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.settings import Settings
@@ -19,7 +19,7 @@ from tests.simulator import judge
 from tests.simulator.channels import ModelChannel
 from tests.simulator.engine import Engine, Worker
 from tests.simulator.isolation import isolated
-from tests.simulator.plan import Edit, Event, File, Gap, Hint, Outage, Plan, Refusal, Return, Run, Sale
+from tests.simulator.plan import Edit, Event, File, Gap, Hint, Outage, Plan, Refusal, Return, Run, Sale, SetBack
 from tests.simulator.store import SimStore
 from tests.simulator.till import TillChannel
 from tests.simulator.world import Place, World
@@ -80,6 +80,7 @@ class Simulation:
         self.engine = Engine(START_MS, self._say if trace else None)
         self.world = World(plan_, self.engine)
         store.attach(self.engine)
+        self.store = store
         self.context = Context(Settings.model_construct(authority=plan_.authority))
         models = {name: _model(self.world, place) for name, place in self.world.places.items()}
         writes = _Writes(store)
@@ -93,7 +94,10 @@ class Simulation:
             try:
                 self._open()
                 for event in self.plan.events:
-                    self.engine.at(self.engine.now + QUIET_MS + event.at, partial(self._happen, event))
+                    at_ms = self.engine.now + QUIET_MS + event.at
+                    if isinstance(event, SetBack):
+                        self.engine.at(max(self.engine.now, at_ms - event.by), self.store.keep)
+                    self.engine.at(at_ms, partial(self._happen, event))
                 self.engine.run()
                 self._calm()
                 faults = judge.faults(self.world, self.context)
@@ -140,7 +144,8 @@ class Simulation:
 
     def _look(self) -> bool:
         """Do what is due everywhere. False when nothing waits anywhere, due or not."""
-        context, anything = self.context, False
+        context = self.context
+        anything = recovery.end_if_over(context)
         for name, channel in context.channels.items():
             waiting = context.worklist.waiting(name, self.engine.now)
             anything = anything or any(waiting)
@@ -170,8 +175,20 @@ class Simulation:
             engine.tell(event.channel, f"hints at {event.sku}")
         elif isinstance(event, Run):
             engine.at(engine.now, self._worker(event))
+        elif isinstance(event, SetBack):
+            self._set_back()
         elif isinstance(event, (Refusal, Outage, Gap)):
             self._trouble(event)
+
+    def _set_back(self) -> None:
+        """What a person does after a restored backup: workers stopped, the store as it was, then a recovery."""
+        self.engine.kill()
+        self.store.set_back()
+        for _, shelf in self.world.shelves():
+            shelf.revision = -1
+        self.engine.tell("", "--- the store is set back")
+        self.world.counts["set back"] += 1
+        recovery.begin(self.context)
 
     def _trouble(self, event: Refusal | Outage | Gap) -> None:
         place, engine = self.world.places[event.channel], self.engine

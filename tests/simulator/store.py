@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from sync.store import Call, Store
+from sync.store import PREFIX, Call, Store
 from tests.simulator.engine import Engine, Worker
 from tests.simulator.trace import lines
 from tests.simulator.wire import LeanPipeline, LeanRedis, Wire
@@ -16,6 +16,17 @@ Boundary = Callable[[], None]
 
 #: After so many steps a run has lost its way; a long one takes a tenth of them.
 STEPS = 30_000
+
+
+#: What the keys of the backup begin with.
+BACKUP = "backup:"
+
+COPY = """
+for _, key in ipairs(redis.call('KEYS', ARGV[3] .. 'is:*')) do redis.call('DEL', key) end
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  redis.call('COPY', key, ARGV[3] .. string.sub(key, ARGV[2] + 1))
+end
+"""
 
 
 class SimPipeline(LeanPipeline):
@@ -80,6 +91,18 @@ class SimStore(Store):
         self._steps = 0
         self._asked: dict[Worker | None, tuple[str, Sequence[Call]]] = {}
         self.client.boundary, self.client.answered = self._boundary, self._answered
+
+    def keep(self) -> None:
+        """Make a backup."""
+        self._copy(f"{PREFIX}*", "", BACKUP)
+
+    def set_back(self) -> None:
+        """Restore the backup."""
+        self._copy(f"{BACKUP}*", BACKUP, "")
+
+    def _copy(self, which: str, before: str, after: str) -> None:
+        """Copy keys under names with another beginning, and drop all others that begin so."""
+        self.client.eval(COPY, 0, which, len(before), after)
 
     def now_ms(self) -> int:
         """The simulated clock; reading it is a boundary too."""
