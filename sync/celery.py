@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import celery
+from celery.signals import worker_shutting_down
 
 from sync import logs, runs, sentry
 from sync.context import Context
@@ -13,6 +14,9 @@ from sync.settings import load_settings
 
 class SyncApp(celery.Celery):  # type: ignore[misc]
     """Celery, with the settings and all that follows from them within reach of every task and command."""
+
+    #: Whether this worker has been told to stop. Its tasks end at the next good moment, and ring for another to go on.
+    leaving = False
 
     @cached_property
     def context(self) -> Context:
@@ -23,9 +27,14 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
         """
         return Context(load_settings())
 
+    def leave(self, **_: object) -> None:
+        """The worker has been told to stop (Celery's ``worker_shutting_down``)."""
+        self.leaving = True
+
 
 app = SyncApp("sync", include=["sync.tasks"])
 app.config_from_object("sync.celeryconfig")
 runs.connect()
 logs.connect()
 sentry.connect()
+worker_shutting_down.connect(app.leave, weak=False)

@@ -65,6 +65,9 @@ enable_utc = True
 # stopped by Celery's time limits, so every request has its own and every task its deadline.
 worker_pool = "threads"
 worker_concurrency = 16
+# SIGTERM: no new task is begun; those under way end after the request that they wait for, and ring for another worker
+# to go on. SIGQUIT gives them this many seconds, then their messages go back.
+worker_soft_shutdown_timeout = 30
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 

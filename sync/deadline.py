@@ -13,6 +13,7 @@ class Deadline:
         seconds: Its length.
         clock: A monotonic clock, in seconds.
         alive: Called at each look, to say that the task is still at work (it renews its turn).
+        cut_short: Whether it is over before its time: the process has been told to stop.
     """
 
     def __init__(
@@ -21,9 +22,11 @@ class Deadline:
         clock: Callable[[], float] = time.monotonic,
         *,
         alive: Callable[[], object] | None = None,
+        cut_short: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._alive = alive
+        self._cut_short = cut_short
         self._end = clock() + seconds
 
     @property
@@ -31,4 +34,4 @@ class Deadline:
         """Whether it has passed."""
         if self._alive:
             self._alive()
-        return self._clock() >= self._end
+        return self._cut_short() or self._clock() >= self._end

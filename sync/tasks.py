@@ -192,6 +192,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     if (recovering := recovery.under_way(context.store)) and recovering.phase == "marking":
         return  # what is known is being set right; the sweeper rings again
 
+    def is_leaving() -> bool:
+        return app.leaving
+
     def answer(deadline: Deadline) -> bool:
         # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come
         bells.answered(task, channel)
@@ -207,9 +210,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         with urgency(Urgency.LOOK if task in LOOKS else Urgency.BULK):
             if alone:
                 turn = Turn(context.store, task, channel)
-                more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.take)))
+                more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.take, cut_short=is_leaving)))
             else:
-                more = not answer(Deadline(seconds))
+                more = not answer(Deadline(seconds, cut_short=is_leaving))
     except Throttled as error:
         now_ms = context.store.now_ms()
         until_ms = context.breaker.told_to_wait(channel, error, now_ms, task, _rank(task, channel))

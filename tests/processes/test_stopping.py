@@ -1,0 +1,51 @@
+"""An orderly stop under load: the worker goes soon, and what it had begun is ended or handed over."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from channels.sandbox import Fault
+from tests.processes.conftest import Shop
+from tests.waiting import wait_until
+
+#: What ``sync/celeryconfig.py`` gives a worker to stop, in seconds.
+SOFT_SHUTDOWN_S = 30
+
+#: More listings than can be written in that time: ten by each request, and so many seconds for its answer.
+LISTINGS, ANSWER_S = 600, 1.0
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothing(shop: Shop) -> None:
+    for number in range(1, LISTINGS + 1):
+        shop.store.store.add(f"SKU-{number}", 9)
+        shop.amazon.account.put(f"SKU-{number}", 5)
+    shop.configure('authority = "amazon"\n' + shop.settings)
+    shop.store.faults.add(Fault("slow", match="^PUT ", seconds=ANSWER_S))
+    with shop.worker() as worker:
+        shop.run("call", "sync.reconcile")
+        wait_until(lambda: writes(shop) >= 2, 60, "the push is under way")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(SOFT_SHUTDOWN_S) == 0
+    written = set(shop.store.store.levels().values())
+    assert written == {5, 9}, "it stopped in the middle"
+    states = {row["channels"]["store"]["state"] for row in shop.stock().values()}
+    assert states == {"settled", "pending"}, "no claim is left to lapse"
+
+    shop.amazon.account.sell("SKU-1", 2)
+    shop.store.faults.clear()
+    sent = writes(shop)
+    with shop.worker():  # it finds the other's ring, or the sweeper rings
+        assert shop.run("reconcile", "--watch", "--timeout", "50").code == 0
+    stock = shop.stock()
+    assert stock["SKU-1"]["on_hand"] == 3
+    assert sum(row["on_hand"] for row in stock.values()) == LISTINGS * 5 - 2
+    assert {sku: shop.amazon.account.shown(sku) for sku in stock} == dict(shop.store.store.levels())
+    assert sent < writes(shop) <= LISTINGS / 10 + 2, "nothing is written twice"
+
+
+def writes(shop: Shop) -> int:
+    """How many requests have asked the store to change levels."""
+    return sum(line.startswith("PUT ") for line in shop.store.requests)
