@@ -32,7 +32,7 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
         self.leaving = True
 
 
-app = SyncApp("sync", include=["sync.tasks"])
+app = SyncApp("sync", include=["sync.tasks"], task_cls="sync.beat:TickTask")
 app.config_from_object("sync.celeryconfig")
 runs.connect()
 logs.connect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import addresses, embedded, transport
 from sync.celery import app
-from sync.schedule import load_schedule
+from sync.schedule import CRON_LATE_S, load_schedule
 
 transport.mend()
 
@@ -72,7 +72,7 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
 beat_schedule = load_schedule(_settings.schedule)
-beat_schedule_filename = str(_settings.data_dir / "beat-state")
+beat_scheduler = "sync.beat:TickScheduler"  # any number of schedulers may run
 beat_max_loop_interval = 5
-beat_cron_starting_deadline = 600  # after a long pause an old nightly tick is not made up for
+beat_cron_starting_deadline = CRON_LATE_S  # after a long pause an old nightly tick is not made up for
 beat_enable_remote_control = True  # `celery -A sync inspect ping` sees that beat lives

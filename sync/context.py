@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from channels import Channel, ChannelSettings, Services, channel_type
 from sync import embedded
 from sync.breaker import Breaker
 from sync.budget import StoreBudget
+from sync.counters import Counters
 from sync.errors import UnknownChannel
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
@@ -68,6 +70,13 @@ class Context:
     def worklist(self) -> Worklist:
         """What waits."""
         return Worklist(self.store)
+
+    @cached_property
+    def counters(self) -> Counters:
+        """Counters shared with all other processes; what is still here when this one ends is brought to the store."""
+        counters = Counters(self.store)
+        atexit.register(counters.flush)
+        return counters
 
     @cached_property
     def breaker(self) -> Breaker:

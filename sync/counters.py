@@ -7,6 +7,7 @@ requests nothing, and needs no store that answers.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import Counter
 from typing import cast
@@ -33,10 +34,13 @@ class Counters:
         self._waiting: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._process = os.getpid()
 
     def add(self, name: str, *labels: str, by: int = 1) -> None:
         """Count. Reaches the store a little later."""
         with self._lock:
+            if self._process != os.getpid():  # forked: the timer is the parent's, and so is what was counted there
+                self._process, self._waiting, self._timer = os.getpid(), Counter(), None
             self._waiting[name, _APART.join(labels)] += by
             if self._timer is None:
                 self._timer = threading.Timer(self._gather_s, self.flush)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 import click
 
 
@@ -19,3 +22,10 @@ class StoreError(SyncError):
 
 class UnknownChannel(SyncError):
     """A channel was named that the settings do not have."""
+
+
+def instead(wrong: object, known: Iterable[str]) -> str:
+    """The end of a message about a wrong name: the one that was probably meant, or all that there are."""
+    names = list(known)
+    close = difflib.get_close_matches(str(wrong), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from pydantic_settings import (
 from channels import ChannelSettings, channel_type, channel_types
 from sync import addresses
 from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
-from sync.errors import SettingsError
+from sync.errors import SettingsError, instead
 from sync.rules import PolicySettings, Rule, rules_of
 
 #: The environment variable that names the settings file.
@@ -103,7 +102,7 @@ class Settings(BaseSettings):
     """Celery's broker, such as RabbitMQ (see ``docs/deployment.md``); unset: the same server as ``redis_url``."""
 
     data_dir: Path = Path("var")
-    """The folder for the embedded store and the scheduler's memory, relative to the settings file."""
+    """The folder of the embedded store, relative to the settings file."""
 
     authority: str = ""
     """The channel whose first count opens the stock of record; unset: the first channel in the file."""
@@ -208,8 +207,8 @@ def load_settings() -> Settings:
                 f"{file}: broker_url: is not set, so redis_url would be the broker, but {error}"
             ) from None
     if settings.authority and settings.authority not in settings.channels:
-        instead = _instead(settings.authority, settings.channels)
-        raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{instead}")
+        words = instead(settings.authority, settings.channels)
+        raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{words}")
     authority = settings.authority or next(iter(settings.channels))
     if not settings.channel_settings[authority].knows_counts:
         raise SettingsError(
@@ -248,7 +247,7 @@ def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
         raise SettingsError(f"{file}: {key}.type: {error}") from None
     except LookupError:
         raise SettingsError(
-            f"{file}: {key}.type: there is no channel type {kind!r}{_instead(kind, channel_types())}"
+            f"{file}: {key}.type: there is no channel type {kind!r}{instead(kind, channel_types())}"
         ) from None
     try:
         checked = model.model_validate(table)
@@ -272,7 +271,7 @@ def _key(table: tuple[str, ...], error: ErrorDetails) -> str:
 def _advice(error: ErrorDetails, model: type[BaseModel]) -> str:
     key, model = str(error["loc"][-1]) if error["loc"] else "", _model_at(model, error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"there is no such key{_instead(key, model.model_fields)}"
+        return f"there is no such key{instead(key, model.model_fields)}"
     if error["type"] == "missing":
         return f"is missing{_meaning(model, key)}"
     message = error["msg"].removeprefix("Value error, ")
@@ -303,9 +302,4 @@ def _check_variables() -> None:
         if not name.startswith("SYNC_") or name == FILE_VARIABLE or top in Settings.model_fields:
             continue
         if not KUBERNETES.fullmatch(name):
-            raise SettingsError(f"{name}: there is no such variable{_instead(top, Settings.model_fields)}")
-
-
-def _instead(wrong: str, known: Mapping[str, Any] | list[str]) -> str:
-    close = difflib.get_close_matches(wrong, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known)}"
+            raise SettingsError(f"{name}: there is no such variable{instead(top, Settings.model_fields)}")

@@ -15,6 +15,7 @@ import click
 from celery.bin.base import CeleryCommand
 
 from sync import embedded
+from sync.beat import check_app
 from sync.commands.output import app_of, one_line_errors
 from sync.commands.serve import PORT, installed, listen
 
@@ -45,6 +46,7 @@ def up(ctx: click.Context, loglevel: str, port: int, host: str) -> None:
     app = app_of(ctx)
     context = app.context
     _ = app.conf.broker_url, context.channels  # errors in the settings show here, once
+    check_app(app)  # and those in the schedule
     lines = process_lines(loglevel)
     if installed():
         listen(host, port).close()  # a port that is taken shows here, before anything runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
@@ -12,7 +11,6 @@ from werkzeug.wrappers import Response
 from channels.webhooks import BODY_LIMIT
 from sync import logs
 from sync.bells import Bells
-from sync.counters import Counters
 from sync.web.broker import Broker
 from sync.web.metrics import exposition
 from sync.web.probes import probes
@@ -50,8 +48,7 @@ def ready_for_requests(celery: SyncApp) -> SyncApp:
 def create_app(celery: SyncApp) -> Flask:
     """The WSGI application over an app of ours."""
     context = celery.context
-    counters, broker = Counters(context.store), Broker(celery, PATIENCE_S)
-    atexit.register(counters.flush)
+    counters, broker = context.counters, Broker(celery, PATIENCE_S)
     receiver = Receiver(celery, broker, counters)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT

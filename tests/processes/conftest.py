@@ -52,10 +52,15 @@ class Shop:
     @contextmanager
     def worker(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker in its own process while the block runs; its log is ``worker.log`` in the folder."""
-        with (self.folder / "worker.log").open("ab") as log:
-            command = [*CELERY, "worker", "-l", "INFO", "--without-gossip", "--without-mingle", *words]
+        with self.process("worker", "worker", "-l", "INFO", "--without-gossip", "--without-mingle", *words) as process:
+            yield process
+
+    @contextmanager
+    def process(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command in its own process while the block runs; its log is ``<name>.log`` in the folder."""
+        with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, cwd=self.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+                [*CELERY, *words], cwd=self.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
             )
             try:
                 yield process

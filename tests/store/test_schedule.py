@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from celery import Celery
 from celery.schedules import crontab
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import SettingsError
-from sync.schedule import DEFAULT, load_schedule, parse_schedule
+from sync.schedule import CRON_LATE_S, DEFAULT, Slots, check_schedule, load_schedule, parse_schedule, slot_of
 
 EXAMPLE = Path(__file__).parents[2] / "celerybeat-schedule.example"
 
@@ -91,3 +93,102 @@ def test_whatever_is_written_is_understood_or_refused_in_words(table: dict[str, 
     else:
         said = f"a schedule: a runs {schedule['a']['schedule']}"
     assert said.startswith("a schedule: a")
+
+
+NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+MOMENTS = st.integers(1_600_000_000, 2_200_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
+
+
+def slots(seconds: int, now: datetime) -> Slots:
+    return Slots(timedelta(seconds=seconds), nowfun=lambda: now)
+
+
+def test_every_so_often_is_on_the_round() -> None:
+    assert slots(900, NOON).slot(NOON + timedelta(minutes=29)) == (NOON + timedelta(minutes=15)).timestamp()
+
+
+@given(st.integers(1, 10**6), MOMENTS, MOMENTS)
+def test_an_entry_is_due_when_one_of_its_moments_has_come_since_it_ran(
+    period: int, last: datetime, now: datetime
+) -> None:
+    when = slots(period, now)
+    is_due, wait_s = when.is_due(last)
+    assert is_due == (now.timestamp() // period > last.timestamp() // period)
+    assert 0 < wait_s <= period
+    assert when.slot(now + timedelta(seconds=wait_s + 0.001)) == when.slot(now) + period
+    assert when.remaining_estimate(now).total_seconds() == pytest.approx(wait_s)
+
+
+def cron(line: str) -> crontab:
+    when = parse_schedule({"a": {"task": "sync.sweep", "cron": line}}, "a schedule")["a"]["schedule"]
+    assert isinstance(when, crontab)
+    when.app = Celery(set_as_current=False)
+    return when
+
+
+@given(
+    st.sampled_from(["*/20 * * * *", "30 4 * * *", "0 0 1 * *", "15 12 * * mon-fri", "0 */2 * 3 0"]),
+    MOMENTS,
+    st.integers(0, CRON_LATE_S - 1),
+)
+def test_a_tick_by_cron_is_named_by_its_own_minute_however_late_it_is_sent(
+    line: str, last: datetime, late_s: int
+) -> None:
+    when = cron(line)
+    start, wait, _ = when.remaining_delta(last)  # Celery's own reckoning of when it runs next
+    due = start + wait
+    assert slot_of(when, due + timedelta(seconds=late_s)) == due.timestamp()
+
+
+def test_of_several_minutes_that_were_missed_the_newest_counts() -> None:
+    assert slot_of(cron("*/5 * * * *"), NOON + timedelta(minutes=9)) == (NOON + timedelta(minutes=5)).timestamp()
+
+
+def pull(channel: str, skus: list[str] | None = None) -> None:
+    """A task of two arguments."""
+
+
+def sweep() -> None:
+    """A task of none."""
+
+
+TASKS: dict[str, Callable[..., object]] = {"sync.pull": pull, "sync.sweep": sweep}
+
+
+def checked(task: str, **arguments: object) -> str:
+    schedule = parse_schedule({"a": {"task": task, "every": "1m", "arguments": arguments}}, "beat")
+    with pytest.raises(SettingsError) as caught:
+        check_schedule(schedule, TASKS, ["store", "till"], "beat")
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("message", "task", "arguments"),
+    [
+        ("beat: a.task: there is no task 'sync.swep'; did you mean 'sync.sweep'?", "sync.swep", {}),
+        ("beat: a.arguments: sync.sweep has no argument 'channel'; it takes none", "sync.sweep", {"channel": "store"}),
+        ("beat: a.arguments: sync.pull needs channel", "sync.pull", {}),
+        (
+            "beat: a.arguments: sync.pull has no argument 'chanel'; it takes channel and skus\n"
+            "beat: a.arguments: sync.pull needs channel",
+            "sync.pull",
+            {"chanel": "store"},
+        ),
+        (
+            "beat: a.arguments.channel: there is no channel 'stroe'; did you mean 'store'?",
+            "sync.pull",
+            {"channel": "stroe"},
+        ),
+    ],
+)
+def test_an_entry_that_cannot_run_is_told_before_anything_runs(
+    message: str, task: str, arguments: dict[str, object]
+) -> None:
+    assert checked(task, **arguments) == message
+
+
+def test_what_can_run_is_left_alone() -> None:
+    schedule = parse_schedule(
+        {"a": {"task": "sync.pull", "every": "1m", "arguments": {"channel": "till", "skus": ["MUG"]}}}, "beat"
+    )
+    check_schedule(schedule, TASKS, ["till"], "beat")
