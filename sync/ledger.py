@@ -193,8 +193,10 @@ class Ledger:
 
     def listings(self, channel: str) -> int:
         """How many listings of a channel are known."""
-        counts = self.store.client.mget([f"{bucket_prefix(bucket)}listings:{channel}" for bucket in range(BUCKETS)])
-        return sum(int(count or 0) for count in counts)
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            pipeline.get(f"{bucket_prefix(bucket)}listings:{channel}")
+        return sum(int(count or 0) for count in pipeline.execute())
 
     def records(self, skus: Sequence[str]) -> list[Record]:
         """The records of these SKUs, in the same order, without those that are not known."""

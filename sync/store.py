@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from sync import cluster
 from sync.addresses import Sentinels, scheme_of
 
 #: How many hash slots the records of one installation spread over. Part of the data: never change it.
@@ -92,6 +93,8 @@ def connect(url: str, timeout_s: float) -> redis.Redis:
         guard_options = patience | {"password": address.sentinel_password}
         guards = Sentinel(address.hosts, sentinel_kwargs=guard_options)  # type: ignore[no-untyped-call]
         return cast("redis.Redis", guards.master_for(address.master, **options, **login))  # type: ignore[no-untyped-call]
+    if scheme_of(url) == "redis+cluster":
+        return cast("redis.Redis", cluster.connect(url, options))
     return redis.Redis.from_url(url, **options)
 
 
@@ -133,7 +136,8 @@ class Store:
     def _evaluate(self, lua: Script, calls: Sequence[Call]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for call in calls:
-            pipeline.evalsha(lua.sha, len(call.keys), *call.keys, *call.args)
+            # by its name, for redis-py's pipeline to a cluster knows no evalsha()
+            pipeline.execute_command("EVALSHA", lua.sha, len(call.keys), *call.keys, *call.args)  # type: ignore[no-untyped-call]
         return pipeline.execute(raise_on_error=False)
 
     def close(self) -> None:
