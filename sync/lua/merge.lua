@@ -44,13 +44,21 @@ end
 
 -- Rule 5: the units that moved beside a write whose fate this reading tells, how we know, and how many units less
 -- the other story would have taken.
-local function story(level, target, base, certain)
+local function story(phase, level, target, base)
   local if_applied, if_lost = level - target, level - base
+  if phase == 'forgotten' then  -- see forget.lua
+    return audited and 0 or math.min(0, if_lost), 'restored, less stock assumed', 0
+  end
   if if_applied == 0 then return 0, 'confirmed', 0 end
-  if certain then return if_applied, 'changed', 0 end
+  if phase == 'accepted' and applied_if_accepted then return if_applied, 'changed', 0 end
   if if_lost == 0 and if_applied > 0 then return 0, 'lost write', 0 end
   if if_applied < 0 and if_lost > 0 then return if_applied, 'changed after a write', 0 end
   return math.min(if_applied, if_lost), 'lost answer, less stock assumed', math.abs(if_applied - if_lost)
+end
+
+-- Whether a write may still be on its way: seen by this reading, it would have shown itself.
+local function may_land(phase, level, target, ended_at)
+  return not applied_if_accepted and (level ~= target or phase == 'forgotten') and began < ended_at + visible_ms
 end
 
 -- A write under way: its phase, target and base, and when it ended or will have.
@@ -68,8 +76,8 @@ local function would_move(level, confirmed, write, wrote_at)
   end
   local phase, target, base, ended_at = under_way(write)
   if began <= ended_at + settle_ms then return nil end
-  if not applied_if_accepted and level ~= target and began < ended_at + visible_ms then return nil end
-  return (story(level, target, base, phase == 'accepted' and applied_if_accepted))
+  if may_land(phase, level, target, ended_at) then return nil end
+  return (story(phase, level, target, base))
 end
 
 local answer = {}
@@ -138,27 +146,22 @@ local function merge(index, folded, shown, ref, level)
   local units, reason, assumed, landed, is_shown = level - confirmed, why, 0, wrote_at, false
   if write then
     local phase, target, base, ended_at = under_way(write)
-    local visible_by, forgotten = ended_at + visible_ms, phase == 'forgotten'
     if began <= ended_at + settle_ms then  -- rule 3
       redis.call('ZADD', OPEN, ended_at + settle_ms + 1, folded)
       return tell(index, 'skipped')
     end
-    if not applied_if_accepted and (level ~= target or forgotten) and began < visible_by then
+    if may_land(phase, level, target, ended_at) then
       -- not seen yet: look again, at first soon, then more seldom. A write whose answer was lost may have been
       -- accepted; counted as lost too soon, it would be applied after a newer one.
       redis.call('ZADD', OPEN, now + math.max(settle_ms, math.min((now - ended_at), visible_ms) / 2, 200), folded)
       return tell(index, 'skipped')
     end
-    if forgotten then  -- see forget.lua
-      units, reason = audited and 0 or math.min(0, units), 'restored, less stock assumed'
-    else
-      units, reason, assumed = story(level, target, base, phase == 'accepted' and applied_if_accepted)
-    end
+    units, reason, assumed = story(phase, level, target, base)
     -- sales alone may have brought the level to the target, and the write be still on its way
-    landed = applied_if_accepted and ended or math.max(ended, visible_by)
+    landed = applied_if_accepted and ended or math.max(ended, ended_at + visible_ms)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
-    is_shown = level == target or forgotten
+    is_shown = level == target or phase == 'forgotten'
     if is_shown then redis.call('HDEL', key, channel .. ':doubts') end
     dirty_here(key, folded)
     tell(index, 'settled')

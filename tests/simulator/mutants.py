@@ -183,7 +183,7 @@ MUTANTS: dict[str, Mutant] = {
     "accepted is not waited for": Mutant(
         "F11",
         "amazon",
-        [("merge", "if not applied_if_accepted and (level ~= target or forgotten) and", "if false and")],
+        [("merge", "return not applied_if_accepted and (level ~= target or", "return false and (true or")],
     ),
     "window ignored": Mutant("rule 3", "catalog", [("merge", "if began < read_at then", "if false then")]),
     "settle time ignored": Mutant(
@@ -238,8 +238,8 @@ MUTANTS: dict[str, Mutant] = {
         [
             (
                 "merge",
-                "local visible_by, forgotten = ended_at + visible_ms, phase == 'forgotten'",
-                "local visible_by, forgotten = ended_at + visible_ms, false",
+                "return audited and 0 or math.min(0, if_lost), 'restored, less stock assumed', 0",
+                "return if_lost, why, 0",
             )
         ],
     ),
