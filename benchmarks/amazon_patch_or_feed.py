@@ -54,7 +54,9 @@ class Paced:
         self._buckets[operation] = (tokens - 1, self._clock.now)
         self._clock.now += LATENCY_S
 
-    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
+    def leave(
+        self, operation: str, quota: Quota, *, throttled_s: float | None = None, status: int | None = None
+    ) -> None:
         """Learns nothing: the documented rates are the ones in force."""
 
 

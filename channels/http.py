@@ -125,7 +125,8 @@ class HttpClient:
                 raise self.failure(operation, error) from error
             raise
         pause_s = self.pause_s(response) if response.status_code == 429 else None
-        self.budget.leave(operation, self.quota(operation, response), throttled_s=pause_s)
+        quota = self.quota(operation, response)
+        self.budget.leave(operation, quota, throttled_s=pause_s, status=response.status_code)
         if 200 <= response.status_code < 300:
             return response
         raise self.refusal(operation, response)

@@ -38,8 +38,14 @@ class Budget(Protocol):
             channels.errors.Throttled: no leave within that time; ``retry_after_s`` says when to come again.
         """
 
-    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
-        """Say what the answer told. ``throttled_s``: it was a 429 that asks for this long a pause (0: unnamed)."""
+    def leave(
+        self, operation: str, quota: Quota, *, throttled_s: float | None = None, status: int | None = None
+    ) -> None:
+        """Say what the answer told.
+
+        ``throttled_s``: it was a 429 that asks for this long a pause (0: unnamed). ``status``: its HTTP status; none
+        where no answer came.
+        """
 
 
 class Unlimited:
@@ -48,7 +54,9 @@ class Unlimited:
     def enter(self, operation: str) -> None:
         """Never waits."""
 
-    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
+    def leave(
+        self, operation: str, quota: Quota, *, throttled_s: float | None = None, status: int | None = None
+    ) -> None:
         """Learns nothing."""
 
 

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import redis
 
 from channels.contract import ChannelSettings
 from channels.errors import Throttled
 from channels.services import Quota
+from sync.counters import Counters
 from sync.store import PREFIX, Call, Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,29 @@ def urgency(value: Urgency) -> Iterator[None]:
         _urgency.reset(token)
 
 
+class Left(NamedTuple):
+    """How many calls may be made before somebody has to wait, and how many when the quota is fresh."""
+
+    calls: float
+    limit: float
+
+
+def left_of(fields: Mapping[str, str], in_flight: int, now_ms: int) -> Left | None:
+    """What is left of a quota as it stands in the store (see ``lua/lib_budget.lua``)."""
+    known = {name: float(value) for name, value in fields.items() if name != "kind"}
+    kind = fields.get("kind")
+    if kind == "window":
+        limit = known["limit"]
+        used = 0.0 if now_ms >= known["ends"] else known["used"] + known["blind"]
+        left = limit - used - in_flight
+    elif kind == "bucket":
+        limit = known["burst"]
+        left = min(limit, known["tokens"] + max(0.0, now_ms - known["at"]) * known["rate"] / 1000) - in_flight
+    else:
+        return None
+    return Left(0.0 if now_ms < known.get("pause", 0) else max(0.0, left), limit)
+
+
 @dataclass(slots=True)
 class StoreBudget:
     """The budget of one channel's credential (see :class:`channels.services.Budget`). Safe across threads.
@@ -88,6 +112,7 @@ class StoreBudget:
         name: Names the credential; channels with the same name share one budget.
         plans: The quotas that the channel documents, by operation; all other operations share one quota.
         reserve: The share of the quota that is left to other apps.
+        counters: Where each call is counted, by channel, operation and status.
         wait_s: The longest that a call waits for leave.
         sleep: Waits so many seconds.
         draw: Gives a number from 0 to 1, for jitter.
@@ -98,17 +123,18 @@ class StoreBudget:
     name: str
     plans: Mapping[str, Quota] = field(default_factory=dict)
     reserve: float = 0.0
+    counters: Counters | None = None
     wait_s: float = WAIT_S
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = random.random
     _held: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     @classmethod
-    def of(cls, store: Store, channel: str, settings: ChannelSettings) -> StoreBudget:
+    def of(cls, store: Store, channel: str, settings: ChannelSettings, counters: Counters | None = None) -> StoreBudget:
         """The budget of a channel by its settings. What names the owner of the quota is hashed, never stored."""
         owner = "\n".join((settings.type, settings.quota_owner or channel))
         name = hashlib.sha256(owner.encode()).hexdigest()[:16]
-        return cls(store, channel, name, plans=settings.quotas, reserve=settings.reserve)
+        return cls(store, channel, name, plans=settings.quotas, reserve=settings.reserve, counters=counters)
 
     def enter(self, operation: str) -> None:
         """See :meth:`channels.services.Budget.enter`."""
@@ -124,9 +150,13 @@ class StoreBudget:
             self.sleep(delay_s)
             left_s -= delay_s
 
-    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
+    def leave(
+        self, operation: str, quota: Quota, *, throttled_s: float | None = None, status: int | None = None
+    ) -> None:
         """See :meth:`channels.services.Budget.leave`. Never raises: what the answer said must not be lost by it."""
         _made.set(_made.get() + 1)
+        if self.counters is not None:
+            self.counters.add("calls", self.channel, operation, str(status or "none"))
         held = self._tokens(operation)
         try:
             pause_s = self.tell(operation, held.pop() if held else "", quota, throttled_s=throttled_s)
@@ -159,6 +189,22 @@ class StoreBudget:
         ]
         (pause_ms,) = self.store.run("budget_leave", [Call(self._keys(operation), args)])
         return float(pause_ms) / 1000
+
+    def left(self) -> dict[str, Left]:
+        """What is left now, by the operation that has a quota of its own; ``all`` for all others.
+
+        Quotas of which nothing is known yet, or of which no answer tells, are left out.
+        """
+        operations, now_ms = [*self.plans, ""], self.store.now_ms()
+        pipeline = self.store.client.pipeline(transaction=False)
+        for operation in operations:
+            quota, flight, *_ = self._keys(operation)
+            pipeline.hgetall(quota)
+            pipeline.zcard(flight)
+        found = pipeline.execute()
+        quotas = zip(operations, found[::2], found[1::2], strict=True)
+        lefts = {operation or "all": left_of(fields, in_flight, now_ms) for operation, fields, in_flight in quotas}
+        return {operation: left for operation, left in lefts.items() if left is not None}
 
     def _keys(self, operation: str) -> list[str]:
         bucket = operation.replace(" ", "-") if operation in self.plans else "all"

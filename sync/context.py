@@ -13,6 +13,7 @@ from sync.breaker import Breaker
 from sync.budget import StoreBudget
 from sync.counters import Counters
 from sync.errors import UnknownChannel
+from sync.latency import Latency
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
 from sync.pauses import Pauses
@@ -45,7 +46,7 @@ class Context:
     def channels(self) -> Mapping[str, Channel]:
         """The adapters of all configured channels, by name, in the order of the file."""
         return {
-            name: channel_type(settings.type)(name, settings, _services(self.store, name, settings))
+            name: channel_type(settings.type)(name, settings, _services(self, name, settings))
             for name, settings in self.settings.channel_settings.items()
         }
 
@@ -79,6 +80,11 @@ class Context:
         return counters
 
     @cached_property
+    def latency(self) -> Latency:
+        """How long news takes."""
+        return Latency(self.store, self.counters)
+
+    @cached_property
     def breaker(self) -> Breaker:
         """Channels in trouble."""
         return Breaker(self.store)
@@ -105,6 +111,7 @@ class Context:
         return [channel] if channel and self.channel(channel) else list(self.channels)
 
 
-def _services(store: Store, name: str, settings: ChannelSettings) -> Services:
+def _services(context: Context, name: str, settings: ChannelSettings) -> Services:
     """All that one channel is lent."""
-    return Services(budget=StoreBudget.of(store, name, settings), memory=StoreMemory(store, name))
+    budget = StoreBudget.of(context.store, name, settings, context.counters)
+    return Services(budget=budget, memory=StoreMemory(context.store, name))

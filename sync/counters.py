@@ -7,6 +7,7 @@ requests nothing, and needs no store that answers.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections import Counter
@@ -26,7 +27,12 @@ _APART = "|"
 
 
 class Counters:
-    """The counters of one store. Safe across threads."""
+    """The counters of one store. Safe across threads.
+
+    Parameters:
+        store: Where they are shared.
+        gather_s: For how long counts stay in the process, in seconds; infinite: until :meth:`flush`.
+    """
 
     def __init__(self, store: Store, *, gather_s: float = GATHER_S) -> None:
         self.store = store
@@ -42,7 +48,7 @@ class Counters:
             if self._process != os.getpid():  # forked: the timer is the parent's, and so is what was counted there
                 self._process, self._waiting, self._timer = os.getpid(), Counter(), None
             self._waiting[name, _APART.join(labels)] += by
-            if self._timer is None:
+            if self._timer is None and self._gather_s < math.inf:
                 self._timer = threading.Timer(self._gather_s, self.flush)
                 self._timer.daemon = True
                 self._timer.start()

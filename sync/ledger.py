@@ -72,12 +72,14 @@ class Merged:
     #: Folded SKUs whose level is now known as this reading showed it; of the last reading only, where several
     #: were added up.
     valid: set[str] = field(default_factory=set)
+    #: Folded SKUs whose on hand was changed, with the refs of the listings that showed it; of the last reading only.
+    moved: dict[str, str] = field(default_factory=dict)
     #: The rows that wait for the guard; of the last reading only.
     withheld: list[Withheld] = field(default_factory=list)
 
     def add(self, other: Merged) -> None:
         """Add the figures of another reading."""
-        self.valid, self.withheld = other.valid, other.withheld
+        self.valid, self.moved, self.withheld = other.valid, other.moved, other.withheld
         self.rows += other.rows
         self.counts += other.counts
 
@@ -166,6 +168,8 @@ class Ledger:
             for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
                 if what in UNBELIEVED:
                     merged.valid.discard(str(flat[4 * index]))
+                if what == "moved":
+                    merged.moved[str(flat[4 * index])] = str(flat[4 * index + 2])
                 if what in WITHHELD:
                     _, shown, shown_ref, level = flat[4 * index : 4 * index + 4]
                     merged.withheld.append(Withheld(Level(str(shown), str(shown_ref), int(level)), what, units))

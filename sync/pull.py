@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, cast
 from channels import Channel, Page, Problem
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.latency import since
 from sync.ledger import Merged, Window
 from sync.store import PREFIX, Store, fold
 
@@ -209,7 +210,8 @@ def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> M
         for read in timed(context, iter_once(channel, chunk)):
             merged.add(merge_page(context, channel, read, cause))
             valid |= merged.valid
-            context.worklist.unmark(name, chunk, read.window.began_ms)
+            heard = context.worklist.unmark(name, chunk, read.window.began_ms)
+            context.latency.moved(name, since(channel, merged.moved, heard))
     merged.valid = valid
     return merged
 

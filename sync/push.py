@@ -41,6 +41,9 @@ MOST_DOUBTS = 10
 #: Seconds until writes that the channel has put off are tried again.
 PUT_OFF_S = 1.0
 
+#: What a channel has taken.
+SENT = (Result.CONFIRMED, Result.ACCEPTED)
+
 #: The share of the lease in which requests are sent; the rest is kept for the answer to the last of them.
 SENDING = 0.5
 
@@ -52,6 +55,8 @@ class Pushed:
     counts: Counter[str] = field(default_factory=Counter)
     #: Whether all that was dirty has been dealt with.
     finished: bool = True
+    #: When (ms) the events came that are behind the writes under way, by folded SKU, where any are.
+    since: dict[str, int] = field(default_factory=dict)
     #: Why the rest was left for later: a whole batch was put off, or its answers were lost. ``None``: no reason.
     trouble: ChannelError | None = None
 
@@ -169,6 +174,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], s
         if (wanted := context.policy.target(record, channel.name)) is not None
     ]
     intents = _drop_uncertain(context, channel.name, intents, seen.certain, pushed)
+    pushed.since = context.latency.behind(channel.name, {intent.folded: intent.revision for intent in intents})
     until = time.monotonic() + context.writes.lease_s * SENDING
     claims = context.writes.claim(
         channel.name,
@@ -243,10 +249,15 @@ def _settle(
         Settlement(sku, _certain(write, outcome), outcome.reason)
         for sku, write, outcome in zip(skus, writes, outcomes, strict=True)
     ]
-    context.writes.settle(
-        channel.name, token, settlements, context.store.now_ms(), settle_s=channel.capabilities.settle_s
-    )
-    pushed.counts.update(settlement.result.value for settlement in settlements)
+    now_ms = context.store.now_ms()
+    context.writes.settle(channel.name, token, settlements, now_ms, settle_s=channel.capabilities.settle_s)
+    outcomes_of = Counter(settlement.result.value for settlement in settlements)
+    pushed.counts.update(outcomes_of)
+    for result, number in outcomes_of.items():
+        context.counters.add("writes", channel.name, result, by=number)
+    for settlement in settlements:
+        if settlement.result in SENT and settlement.folded in pushed.since:
+            context.latency.written(channel.name, settlement.result.value, now_ms - pushed.since[settlement.folded])
     results, words = {settlement.result for settlement in settlements}, settlements[0].words
     if results == {Result.DEFERRED}:
         pushed.trouble = Throttled(channel.name, "write", words, retry_after_s=PUT_OFF_S)

@@ -176,7 +176,8 @@ def _calls(channel: str, event: Event, now_ms: int, *, look: bool = False) -> li
     calls = []
     for bucket, mine in (refs or {bucket_of(name): []}).items():
         prefix = bucket_prefix(bucket)
-        keys = [f"{prefix}event:{channel}:{name}", f"{prefix}marks:{channel}", f"{prefix}quiet:{channel}"]
+        beside = [f"{prefix}{kind}:{channel}" for kind in ("marks", "quiet", "heard")]
+        keys = [f"{prefix}event:{channel}:{name}", *beside]
         calls.append(Call(keys, [now_ms, round(REMEMBER_S * 1000), over_ms, message, int(look), *mine]))
     return calls
 

@@ -102,10 +102,20 @@ class Worklist:
             pipeline.zadd(_key(bucket_of(ref), "marks", channel), {ref: due_ms}, gt=True)
         pipeline.execute()
 
-    def unmark(self, channel: str, refs: Sequence[str], began_ms: int) -> None:
-        """Take back the marks that a reading which began then has answered; later hints stay."""
-        calls = [Call([_key(bucket, "marks", channel)], [began_ms, *refs]) for bucket in range(BUCKETS)]
-        self.store.run("unmark", calls)
+    def unmark(self, channel: str, refs: Sequence[str], began_ms: int) -> dict[str, int]:
+        """Take back the marks that a reading which began then has answered; later hints stay.
+
+        Gives, for those that events have set, when (ms) the first of them came.
+        """
+        calls = [
+            Call([_key(bucket, "marks", channel), _key(bucket, "heard", channel)], [began_ms, *refs])
+            for bucket in range(BUCKETS)
+        ]
+        return {
+            ref: heard_ms
+            for answer in self.store.run("unmark", calls)
+            for ref, heard_ms in zip(answer[1::2], answer[2::2], strict=True)
+        }
 
     def suspect(self, channel: str, folded: Iterable[str], now_ms: int) -> int:
         """Have listings looked at again whose targets may have changed, though their stock has not; gives how many."""

@@ -17,6 +17,7 @@ from channels import Capabilities, Channel, ChannelSettings, Level, Outcome, Pag
 from channels.errors import ChannelError, Unreachable
 from sync import embedded
 from sync.context import Context
+from sync.counters import Counters
 from sync.ledger import Ledger, Merged, Movement, Roster, Window
 from sync.records import Listing, Record
 from sync.settings import Settings
@@ -346,6 +347,7 @@ class Town:
         built = {name: MemoryChannel(name, capabilities) for name, capabilities in channels.items()}
         context = Context(Settings.model_construct(authority="till"))
         context.store = store
+        context.counters = counters(store)
         context.channels = built
         return cls(context, *built.values())
 
@@ -356,6 +358,11 @@ class Town:
     def put(self, sku: str, units: int) -> None:
         for channel in self.everywhere:
             channel.shop.put(sku, units)
+
+
+def counters(store: Store) -> Counters:
+    """Counters that reach the store when somebody looks, by no thread of their own."""
+    return Counters(store, gather_s=math.inf)
 
 
 @pytest.fixture

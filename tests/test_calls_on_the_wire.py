@@ -19,7 +19,7 @@ from sync.ledger import Window
 from sync.pull import pull
 from sync.push import push
 from sync.settings import Settings
-from tests.conftest import TimedStore
+from tests.conftest import TimedStore, counters
 
 WriteMode = Literal["catalog", "inventory", "relative"]
 
@@ -36,6 +36,7 @@ class Wire:
         self.channel: Channel = BigCommerceChannel("store", settings)
         self.context = Context(Settings.model_construct(authority="store"))
         self.context.store = store
+        self.context.counters = counters(store)
         self.context.channels = {"store": self.channel}
 
     def pull(self) -> list[str]:

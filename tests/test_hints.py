@@ -15,7 +15,7 @@ from sync.deadline import Deadline
 from sync.pull import pull
 from sync.refresh import refresh
 from sync.settings import Settings
-from tests.conftest import TimedStore
+from tests.conftest import TimedStore, counters
 
 pytest.importorskip("boto3", reason="the queue is read with boto3, an extra")
 
@@ -40,6 +40,7 @@ def test_a_notification_of_a_sale_is_a_movement_soon(store: TimedStore) -> None:
         table = sandbox.settings(url) | sandbox.queue_settings(url) | {"settle_s": 0}
         context = Context(Settings.model_construct(authority="amazon"))
         context.store = store
+        context.counters = counters(store)
         context.channels = {"amazon": AmazonChannel("amazon", AmazonSettings.model_validate(table))}
         pull(context, "amazon", Deadline(60))
         store.clock.advance(60)

@@ -18,6 +18,9 @@ local function move(key, folded, units, level, why, cause)
   local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
     'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', stands[3] or '')
   redis.call('HSET', key, 'on_hand', on_hand, 'rev', rev, 'last', id)
+  if (on_hand < 0) ~= (on_hand - units < 0) then  -- set of the SKUs that were sold more often than there were
+    redis.call(on_hand < 0 and 'SADD' or 'SREM', prefix .. 'oversold', folded)
+  end
   for place, name in ipairs(writable) do
     mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand, units < 0)
   end

@@ -15,6 +15,7 @@ from sync.context import Context
 from sync.deadline import Deadline
 from sync.settings import Settings
 from sync.writes import Claim, Intent, Writes
+from tests.conftest import counters
 from tests.simulator import judge
 from tests.simulator.channels import ModelChannel
 from tests.simulator.engine import Engine, Worker
@@ -85,7 +86,7 @@ class Simulation:
         models = {name: _model(self.world, place) for name, place in self.world.places.items()}
         writes = _Writes(store)
         writes.engine = self.engine
-        self.context.__dict__.update(store=store, channels=models, writes=writes)
+        self.context.__dict__.update(store=store, counters=counters(store), channels=models, writes=writes)
 
     def run(self) -> Report:
         """Let it all happen, and judge."""

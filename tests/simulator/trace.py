@@ -34,8 +34,8 @@ def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: in
                 moved = f" {units:+d}" if units else ""
                 yield f"audits {args[0]} {sku}: {word} [{seen[0]}] {' '.join(seen[1:])}: {what}{moved}"
         elif name == "unmark":
-            if answer:
-                yield f"unmarks {answer}"
+            if answer[0]:
+                yield f"unmarks {answer[0]}"
         else:
             yield f"{name} {' '.join(_since(arg, start_ms) for arg in args)}: {answer}"
 

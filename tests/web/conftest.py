@@ -26,7 +26,7 @@ from sync.context import Context
 from sync.settings import Settings
 from sync.store import BUCKETS, Store, bucket_prefix
 from sync.web import create_app
-from tests.conftest import MARKET, MemoryChannel, TimedStore, wait_until
+from tests.conftest import MARKET, MemoryChannel, TimedStore, counters, wait_until
 
 SECRET = "the-client-secret"
 STORE_HASH = "abc123"
@@ -60,6 +60,7 @@ def build_app(store: Store, broker_url: str, *channels: Channel, authority: str 
     )
     context = Context(Settings.model_construct(authority=authority))
     context.store = store
+    context.counters = counters(store)
     context.channels = {channel.name: channel for channel in channels}
     celery.context = context
     return celery

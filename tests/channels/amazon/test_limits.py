@@ -20,7 +20,7 @@ class Recorder:
     def enter(self, operation):
         self.told.append(operation)
 
-    def leave(self, operation, quota, *, throttled_s=None):
+    def leave(self, operation, quota, *, throttled_s=None, status=None):
         self.told.append((operation, quota, throttled_s))
 
 

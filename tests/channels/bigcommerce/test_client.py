@@ -182,7 +182,9 @@ class Notes(Unlimited):
     def __init__(self) -> None:
         self.told: list[tuple[str, Quota, float | None]] = []
 
-    def leave(self, operation: str, quota: Quota, *, throttled_s: float | None = None) -> None:
+    def leave(
+        self, operation: str, quota: Quota, *, throttled_s: float | None = None, status: int | None = None
+    ) -> None:
         self.told.append((operation, quota, throttled_s))
 
 
