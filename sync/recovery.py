@@ -11,11 +11,10 @@ that is done for all of them nothing is written anywhere.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Literal, NamedTuple, cast
 
 from sync.context import Context
+from sync.ledger import chunks
 from sync.pull import Pulls
 from sync.records import Listing
 from sync.store import PREFIX, Call, Store, bucket_of, bucket_prefix
@@ -72,7 +71,7 @@ def begin(context: Context) -> int:
             int(can.orders),
             round(can.order_margin_s * 1000),
         ]
-        for chunk in _chunks(context.ledger.skus()):
+        for chunk in chunks(context.ledger.skus(), CHUNK):
             rows: dict[int, list[str]] = {}
             for folded in chunk:
                 rows.setdefault(bucket_of(folded), []).append(folded)
@@ -114,9 +113,3 @@ def _is_known(context: Context, name: str, began_ms: int) -> bool:
 
 def _is_gone(listing: Listing | None) -> bool:
     return listing is not None and listing.hold is not None and listing.hold.kind == "missing"
-
-
-def _chunks(skus: Iterable[str]) -> Iterator[list[str]]:
-    left = iter(skus)
-    while chunk := list(islice(left, CHUNK)):
-        yield chunk

@@ -171,8 +171,9 @@ def faults(shop: Shop, context: Context, customers: Customers) -> list[str]:
             actual = shown[name](sku)
             if view.state is not State.SETTLED or view.target != actual or view.level != actual:
                 found.append(f"{sku}: {name} shows {actual}; {view}")
-    if len(context.ledger.skus()) != len(customers.initial):
-        found.append(f"{len(context.ledger.skus())} SKUs are known, there are {len(customers.initial)}")
+    known = len(list(context.ledger.skus()))
+    if known != len(customers.initial):
+        found.append(f"{known} SKUs are known, there are {len(customers.initial)}")
     return found
 
 
