@@ -142,18 +142,24 @@ def _edges(context: Context, name: str, skus: Sequence[str]) -> list[Edges]:
 
 def _book(context: Context, name: str, findings: Sequence[Finding]) -> Counter[str]:
     """Book what was found; counts what became of each."""
-    writable = context.ledger.roster.writable
+    writable, kin = context.ledger.roster.writable, context.ledger.roster.recipes.kin
+    context.ledger.bundles.link()
     cause = runs.caused(f"audit of {name}'s orders")
     head: list[str | int] = [name, context.store.now_ms(), cause, len(writable), *writable]
     rows: dict[int, list[Finding]] = {}
     for finding in findings:
         rows.setdefault(bucket_of(finding.folded), []).append(finding)
     calls = [
-        Call([bucket_prefix(bucket)], [*head, *(value for finding in mine for value in finding)])
+        Call(
+            [bucket_prefix(bucket)],
+            [*head, *kin(one.folded for one in mine), *(value for one in mine for value in one)],
+        )
         for bucket, mine in rows.items()
     ]
     counts: Counter[str] = Counter()
-    for mine, answer in zip(rows.values(), context.store.run("audit", calls), strict=True):
+    answers = context.store.run("audit", calls)
+    context.ledger.bundles.work()
+    for mine, answer in zip(rows.values(), answers, strict=True):
         for finding, what, units in zip(mine, answer[::2], answer[1::2], strict=True):
             counts[what] += 1
             if what == "moved":

@@ -60,7 +60,7 @@ class Context:
     def ledger(self) -> Ledger:
         """The stock of record."""
         writable = tuple(name for name, channel in self.channels.items() if channel.capabilities.writes)
-        return Ledger(self.store, Roster(self.settings.authority, writable))
+        return Ledger(self.store, Roster(self.settings.authority, writable, self.settings.recipes))
 
     @cached_property
     def writes(self) -> Writes:

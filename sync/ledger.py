@@ -8,15 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple, cast
 
 from channels import Capabilities, Level
 from sync import runs
+from sync.bundles import Bundles
+from sync.recipes import Recipes
 from sync.records import Record, parse_record
 from sync.spill import in_order
 from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, fold
 
 log = logging.getLogger(__name__)
+
+NO_BUNDLES = Recipes()
 
 
 class Window(NamedTuple):
@@ -34,6 +39,8 @@ class Roster:
     authority: str
     #: The channels that can be written.
     writable: tuple[str, ...]
+    #: What bundles are made of.
+    recipes: Recipes = NO_BUNDLES
 
 
 class Withhold(StrEnum):
@@ -115,6 +122,7 @@ class Ledger:
     def __init__(self, store: Store, roster: Roster) -> None:
         self.store = store
         self.roster = roster
+        self.bundles = Bundles(store, roster.recipes, roster.writable)
 
     def merge(
         self,
@@ -133,6 +141,7 @@ class Ledger:
         Rows that are withheld are merged later, with the window in which they were read; those that the world has
         overtaken by then are skipped like any late reading.
         """
+        self.bundles.link()
         now_ms = window.ended_ms if now_ms is None else now_ms
         head: list[str | int] = [
             channel,
@@ -163,8 +172,13 @@ class Ledger:
             merged.valid.add(folded)
             rows.setdefault(bucket_of(folded), []).extend((folded, sku.strip(), ref, units))
             merged.rows += 1
-        calls = [Call([bucket_prefix(bucket)], [*head, *flat]) for bucket, flat in rows.items()]
-        for flat, answer in zip(rows.values(), self.store.run("merge", calls), strict=True):
+        calls = [
+            Call([bucket_prefix(bucket)], [*head, *self.roster.recipes.kin(map(str, islice(flat, 0, None, 4))), *flat])
+            for bucket, flat in rows.items()
+        ]
+        answers = self.store.run("merge", calls)
+        self.bundles.work()
+        for flat, answer in zip(rows.values(), answers, strict=True):
             merged.counts.update(answer[1::3])
             for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
                 if what in UNBELIEVED:

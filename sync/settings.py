@@ -24,6 +24,7 @@ from channels import ChannelSettings, channel_type, channel_types
 from sync import addresses
 from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError, instead
+from sync.recipes import Recipes, recipes_of
 from sync.rules import PolicySettings, Rule, rules_of
 
 #: The environment variable that names the settings file.
@@ -122,6 +123,12 @@ class Settings(BaseSettings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     """What the channels show of the stock of record; see ``docs/policy.md``."""
 
+    bundles: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    """SKUs that are made of others: for each, its components and how many of each; see ``docs/bundles.md``."""
+
+    bundles_csv: Path | None = None
+    """A CSV file with more of them: the columns ``bundle``, ``component`` and ``units``, a row for each component."""
+
     channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(
         default_factory=dict, repr=False, exclude=True
     )
@@ -130,6 +137,7 @@ class Settings(BaseSettings):
     _file: Path = PrivateAttr(default=Path(DEFAULT_FILE))
     _channels: dict[str, ChannelSettings] = PrivateAttr(default_factory=dict)
     _rules: tuple[Rule, ...] = PrivateAttr(default=())
+    _recipes: Recipes = PrivateAttr(default_factory=Recipes)
 
     @property
     def file(self) -> Path:
@@ -145,6 +153,11 @@ class Settings(BaseSettings):
     def rules(self) -> tuple[Rule, ...]:
         """All rules of ``policy``, those of its CSV included."""
         return self._rules
+
+    @property
+    def recipes(self) -> Recipes:
+        """All bundles, those of their CSV included."""
+        return self._recipes
 
     @classmethod
     def settings_customise_sources(
@@ -222,6 +235,7 @@ def load_settings() -> Settings:
                 f" with its settings it needs {channel.least_lease_s:g}"
             )
     settings._rules = rules_of(settings.policy, file, settings.channels)
+    settings._recipes = recipes_of(settings.bundles, settings.bundles_csv, file)
     base = file.parent
     return settings.model_copy(
         update={

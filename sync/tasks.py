@@ -154,6 +154,7 @@ def audit_orders(channel: str | None = None) -> None:
 def sweep() -> None:
     """Ring for whatever has waited: a ring may be lost, what is to be done is not."""
     context = app.context
+    context.ledger.bundles.work()
     paused = context.pauses.all()
     recovering = recovery.end_if_over(context)
     for name, channel in context.channels.items():

@@ -18,7 +18,8 @@ from channels.errors import ChannelError, Unreachable
 from sync import embedded
 from sync.context import Context
 from sync.counters import Counters
-from sync.ledger import Ledger, Merged, Movement, Roster, Window
+from sync.ledger import NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
+from sync.recipes import Recipes
 from sync.records import Listing, Record
 from sync.settings import Settings
 from sync.store import BUCKETS, Store, bucket_prefix, fold
@@ -103,11 +104,14 @@ def bench(store: TimedStore) -> Bench:
 class Bench:
     """Merge, claim and settle in a test's own words. Every step takes a little time."""
 
-    def __init__(self, store: TimedStore, channels: Mapping[str, Capabilities] = CHANNELS) -> None:
+    def __init__(
+        self, store: TimedStore, channels: Mapping[str, Capabilities] = CHANNELS, recipes: Recipes = NO_BUNDLES
+    ) -> None:
         self.store = store
         self.clock = store.clock
         self.channels = dict(channels)
-        self.ledger = Ledger(store, Roster("till", tuple(name for name, can in channels.items() if can.writes)))
+        writable = tuple(name for name, can in channels.items() if can.writes)
+        self.ledger = Ledger(store, Roster("till", writable, recipes))
         self.writes = Writes(store)
         self.worklist = Worklist(store)
 
@@ -343,12 +347,15 @@ class Town:
     market: MemoryChannel
 
     @classmethod
-    def build(cls, store: TimedStore, channels: Mapping[str, Capabilities] = CHANNELS) -> Town:
+    def build(
+        cls, store: TimedStore, channels: Mapping[str, Capabilities] = CHANNELS, recipes: Recipes = NO_BUNDLES
+    ) -> Town:
         built = {name: MemoryChannel(name, capabilities) for name, capabilities in channels.items()}
         context = Context(Settings.model_construct(authority="till"))
         context.store = store
         context.counters = counters(store)
         context.channels = built
+        context.settings._recipes = recipes
         return cls(context, *built.values())
 
     @property

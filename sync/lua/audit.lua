@@ -1,7 +1,8 @@
 -- Book what an audit has found out about one listing, if it still stands as it was looked at (rule 6).
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, audits:<channel>
--- ARGV     1 channel, 2 now ms, 3 cause, 4 number of writable channels, their names, then five for each listing:
+-- ARGV     1 channel, 2 now ms, 3 cause, 4 number of writable channels, their names, the number of bundles and
+--          components among the listings, each with its sign (see lib_movement.lua), then five for each listing:
 --            folded, "close", <channel>:due as it was seen, units sold in that window, those of them beside a write
 --            folded, "quiet", <channel>:edge as it was seen, a moment up to which nothing was sold, 0
 -- Answer   two for each listing: what happened, units.
@@ -16,6 +17,9 @@ for i = 1, tonumber(ARGV[4]) do writable[i] = ARGV[4 + i] end
 -- include lib_dirty.lua
 -- include lib_movement.lua
 -- include lib_edge.lua
+
+local first
+kin, first = read_kin(5 + #writable)
 
 local function rest(key, folded)
   if edge.get(key).phase == 0 and redis.call('HEXISTS', key, channel .. ':due') == 0 then
@@ -51,7 +55,7 @@ local function quiet(key, folded, seen, until_ms)
 end
 
 local answer = {}
-for i = 5 + #writable, #ARGV, 5 do
+for i = first, #ARGV, 5 do
   local folded, word = ARGV[i], ARGV[i + 1]
   local act = word == 'close' and close or quiet
   local what, units = act(prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]),

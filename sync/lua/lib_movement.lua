@@ -1,6 +1,21 @@
 -- Rule 4, for every script that moves stock: the movement, on hand, the revision and the marks of all listings
 -- that may now be wrong, in one step. The including script has set `prefix`, `channel`, `now` and `writable`, and
 -- has included lib_dirty.lua.
+--
+-- A bundle's movements concern its components, and a component's its bundles, whose records may be in other slots. So
+-- the same step marks such a SKU in
+--   kin  zset folded -> its revision, for sync/bundles.py to work off
+-- and adds the units of a bundle to its `bundle:own`.
+
+-- Which of the SKUs at hand are bundles ('=') or components ('+'), by folded SKU.
+local kin = {}
+
+-- Read them from the arguments: how many, and each with its sign before it. Gives them and the place after them.
+local function read_kin(place)
+  local found, count = {}, tonumber(ARGV[place])
+  for i = place + 1, place + count do found[string.sub(ARGV[i], 2)] = string.sub(ARGV[i], 1, 1) end
+  return found, place + count + 1
+end
 
 local function dirty_here(key, folded)
   for _, name in ipairs(writable) do
@@ -21,6 +36,8 @@ local function move(key, folded, units, level, why, cause)
   if (on_hand < 0) ~= (on_hand - units < 0) then  -- set of the SKUs that were sold more often than there were
     redis.call(on_hand < 0 and 'SADD' or 'SREM', prefix .. 'oversold', folded)
   end
+  if kin[folded] then redis.call('ZADD', prefix .. 'kin', rev, folded) end
+  if kin[folded] == '=' then redis.call('HINCRBY', key, 'bundle:own', units) end
   for place, name in ipairs(writable) do
     mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand, units < 0)
   end

@@ -13,7 +13,8 @@
 --          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
 --          their times ms, 12 why, 13 cause, 14 what is withheld, for the guard to judge (rule 8): "nothing",
 --          "moves" (what would move stock) or "changes" (and what would open a listing or settle a write),
---          15 number of writable channels, their names, then four for each row: folded, shown, ref, units.
+--          15 number of writable channels, their names, the number of bundles and components among the rows, each
+--          with its sign (see lib_movement.lua), then four for each row: folded, shown, ref, units.
 -- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved. Of a row
 --          that is withheld nothing is changed: "fell", "rose", "new" or "settles", and the units it would move.
 
@@ -26,7 +27,6 @@ local why, cause = ARGV[12], ARGV[13]
 local withholds, withholds_all = ARGV[14] ~= 'nothing', ARGV[14] == 'changes'
 local writable = {}
 for i = 1, tonumber(ARGV[15]) do writable[i] = ARGV[15 + i] end
-local first = 16 + #writable
 
 local F = {}
 for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold', 'edge', 'base'}) do
@@ -41,6 +41,9 @@ end
 -- include lib_dirty.lua
 -- include lib_movement.lua
 -- include lib_edge.lua
+
+local first
+kin, first = read_kin(16 + #writable)
 
 -- Rule 5: the units that moved beside a write whose fate this reading tells, how we know, and how many units less
 -- the other story would have taken.
@@ -109,7 +112,7 @@ local function merge(index, folded, shown, ref, level)
     if audited then redis.call('HSET', key, F.base, ended) end
     if hold then redis.call('HDEL', key, F.hold) end
     opened = opened + 1
-    if authority and not known[2] then
+    if authority and not known[2] and kin[folded] ~= '=' then  -- of a bundle there is what its components allow
       move(key, folded, level, level, 'opened', cause)
       return tell(index, 'counted', level)
     end
