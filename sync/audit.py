@@ -170,4 +170,6 @@ def _book(context: Context, name: str, findings: Sequence[Finding]) -> Counter[s
                     " level by hand: count it",
                     *(name, finding.folded, units),
                 )
+    if counts["moved"]:
+        context.counters.add("movements", name, by=counts["moved"])
     return counts

@@ -84,6 +84,10 @@ class TickTask(Task):  # type: ignore[misc]
                 return None
         return self.run(*args, **kwargs)
 
+    def on_failure(self, *_: Any, **__: Any) -> None:
+        """Count what went wrong on our own side; trouble of a channel is no failure of a task."""
+        self.app.context.counters.add("task_failures", self.name)
+
 
 class TickScheduler(Scheduler):  # type: ignore[misc]
     """Sends every tick of the schedule, named by its slot.

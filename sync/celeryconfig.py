@@ -39,6 +39,7 @@ task_routes = {
     "sync.ensure_webhooks": "maintenance",
     "sync.reconcile": "maintenance",
     "sync.sweep": "maintenance",
+    "sync.census": "maintenance",
 }
 
 # A task is acknowledged when it has ended, so that a worker's death brings it back. Tasks are doorbells: what is

@@ -217,6 +217,13 @@ class Ledger:
             pipeline.get(f"{bucket_prefix(bucket)}listings:{channel}")
         return sum(int(count or 0) for count in pipeline.execute())
 
+    def oversold(self) -> int:
+        """How many SKUs were sold more often than there were: their on hand is below zero."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            pipeline.scard(f"{bucket_prefix(bucket)}oversold")
+        return sum(pipeline.execute())
+
     def records(self, skus: Sequence[str]) -> list[Record]:
         """The records of these SKUs, in the same order, without those that are not known."""
         folded = [fold(sku) for sku in skus]

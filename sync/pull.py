@@ -134,7 +134,7 @@ def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Me
         log.log(logging.WARNING if news else logging.DEBUG, "%s: %s: %s", channel.name, problem.where, problem.reason)
     if len(page.problems) > PROBLEMS_LOGGED:
         log.warning("%s: and %d more rows like these", channel.name, len(page.problems) - PROBLEMS_LOGGED)
-    return context.ledger.merge(
+    merged = context.ledger.merge(
         channel.name,
         page.levels,
         window,
@@ -142,6 +142,9 @@ def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Me
         cause=page.source or cause,
         now_ms=context.store.now_ms(),
     )
+    if moved := merged.counts["moved"] + merged.counts["counted"]:
+        context.counters.add("movements", channel.name, by=moved)
+    return merged
 
 
 def _is_news(context: Context, name: str, problem: Problem) -> bool:

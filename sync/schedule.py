@@ -23,6 +23,7 @@ DEFAULT: dict[str, dict[str, Any]] = {
     "ensure-webhooks": {"task": "sync.ensure_webhooks", "every": "1h"},
     "hints": {"task": "sync.hints", "every": "10s"},
     "sweep": {"task": "sync.sweep", "every": "5s"},
+    "census": {"task": "sync.census", "every": "10m"},
 }
 
 #: How long after its time a tick by ``cron`` is still worth sending, in seconds.

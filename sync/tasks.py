@@ -15,6 +15,7 @@ import redis
 from channels.errors import ChannelError, Throttled, Unanswered
 from channels.webhooks import BadEvent
 from sync import audit as auditing
+from sync import census as counting
 from sync import pull as pulling
 from sync import push as pushing
 from sync import recovery, rulebook, webhooks
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 #: How long one task works before it hands over to the next, in seconds.
 TASK_S = 45.0
+
+#: How long it may take to count all records, in seconds: well below the time after which a task counts as lost.
+CENSUS_S = 150.0
 
 #: Tasks that may bring news of a sale; their calls go before writes up and full readings.
 LOOKS = frozenset({"sync.refresh", "sync.audit_orders", "sync.hints"})
@@ -173,6 +177,19 @@ def sweep() -> None:
                 continue
             if is_wanted and not context.breaker.closed_to(name, now_ms, task, _rank(task, name)):
                 bells.ring(task, name)
+
+
+@app.task(name="sync.census")
+def census() -> None:
+    """Count the stock of record through, for the metrics; one process at a time."""
+
+    def once() -> bool:
+        counted = counting.count(app.context, Deadline(CENSUS_S, cut_short=lambda: app.leaving))
+        if counted is None:
+            log.warning("the stock of record could not be counted through within %g s", CENSUS_S)
+        return True
+
+    Turn(app.context.store, "sync.census", "all").rounds(once)
 
 
 def _ring_for_next_look(channel: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from typing import NamedTuple, cast
 
 from sync.store import BUCKETS, Call, Store, bucket_of, bucket_prefix
 
 #: What separates the classes of urgency in the ranks of dirty listings (see ``lua/lib_dirty.lua``).
 CLASS = 1e13
+
+#: Where each class begins.
+CLASSES = (0.0, CLASS, 2 * CLASS)
 
 
 class Waiting(NamedTuple):
@@ -156,6 +160,23 @@ class Worklist:
             sum(counts) for counts in zip(*self.store.run("waiting", calls), strict=True)
         )
         return Waiting(dirty, marks, open_, due, audits)
+
+    def overdue(self, channel: str, now_ms: int) -> dict[str, float]:
+        """For how many seconds the longest waiting of each kind of work has been due; 0 where none is."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            for start in CLASSES:
+                pipeline.zrange(
+                    _key(bucket, "dirty", channel), start, "+inf", byscore=True, offset=0, num=1, withscores=True
+                )
+            for kind in ("marks", "open", "audits"):
+                pipeline.zrange(_key(bucket, kind, channel), 0, 0, withscores=True)
+        found: dict[str, float] = dict.fromkeys(("push", "read", "confirm", "audit"), now_ms)
+        kinds = cycle((*("push" for _ in CLASSES), "read", "confirm", "audit"))
+        for work, rows in zip(kinds, pipeline.execute(), strict=False):
+            for _, score in rows:
+                found[work] = min(found[work], score % CLASS)
+        return {work: (now_ms - since_ms) / 1000 for work, since_ms in found.items()}
 
     def next_look_ms(self, channel: str) -> int | None:
         """When the next mark or open write is due; ``None`` when there is none."""

@@ -58,7 +58,7 @@ def create_app(celery: SyncApp) -> Flask:
     @app.get("/metrics")
     def metrics() -> Response:
         """What Prometheus reads, the same from each of our processes."""
-        return Response(exposition(context, counters), mimetype="text/plain; version=0.0.4")
+        return Response(exposition(context), mimetype="text/plain; version=0.0.4")
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
