@@ -46,6 +46,18 @@ class Problem(NamedTuple):
     reason: str
 
 
+class Document(NamedTuple):
+    """A file that counts every listing and is applied whole or not at all: what each of its pages says of it."""
+
+    name: str
+    #: Of how many listings it tells, those included whose levels are left out for a reason of ours.
+    listings: int = 0
+    #: Whether this page is its last. The worker judges the file before it asks for what follows.
+    last: bool = False
+    #: Why it was set aside, so that nothing of it is applied; empty where it may be.
+    refused: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One part of a reading, small enough to be applied in one step.
@@ -63,6 +75,8 @@ class Page:
     as_of: datetime | None = None
     #: What these levels came from, for the history of a SKU (a file's name); empty where that is the API.
     source: str = ""
+    #: The file that this is a page of, where the channel is read by files that each count everything.
+    document: Document | None = None
 
 
 class Write(NamedTuple):

@@ -13,6 +13,7 @@ from sync.breaker import Breaker
 from sync.budget import StoreBudget
 from sync.counters import Counters
 from sync.errors import UnknownChannel
+from sync.holds import Holds
 from sync.latency import Latency
 from sync.ledger import Ledger, Roster
 from sync.memory import StoreMemory
@@ -88,6 +89,11 @@ class Context:
     def breaker(self) -> Breaker:
         """Channels in trouble."""
         return Breaker(self.store)
+
+    @cached_property
+    def holds(self) -> Holds:
+        """What the guard has stopped."""
+        return Holds(self.store)
 
     @cached_property
     def pauses(self) -> Pauses:

@@ -47,6 +47,8 @@ class Withhold(StrEnum):
     """Which rows of a reading are not merged, so that the guard may judge them first (rule 8)."""
 
     NOTHING = "nothing"
+    #: What would bring a level down to nothing.
+    ZEROS = "zeros"
     #: What would move stock.
     MOVES = "moves"
     #: And what would open a listing or settle a write.

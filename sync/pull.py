@@ -6,24 +6,30 @@ A full reading may go on over several tasks: how far it has come stands in the s
     When it was last asked for (ms); absent once a reading that began later has ended.
 ``began``, ``cursor``, ``rows``, ``resumed``
     The reading under way: its start, where it goes on, the rows so far, whether it was ever taken up again.
-``finished``, ``finished_began``, ``last_rows``
-    When the last full reading ended and began, and how many rows it had.
+``figures``, ``pages``
+    What the guard has counted of it so far, and in how many pages.
+``finished``, ``finished_began``, ``last_rows``, ``last_errors``
+    When the last full reading ended and began, how many rows it had, and, if it was believed, how many bad ones.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from channels import Channel, Page, Problem
+from sync import watch as watching
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.guard import NOTHING, Figures
 from sync.latency import since
-from sync.ledger import Merged, Window
+from sync.ledger import Merged, Window, Withheld
 from sync.store import PREFIX, Store, fold
+from sync.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +61,10 @@ class PullState:
     #: When the reading began that ended then.
     finished_began_ms: int
     last_rows: int
+    #: What the guard has counted of the reading under way, in so many pages.
+    figures: Figures
+    pages: int
+    last_errors: int
 
 
 class Pulls:
@@ -79,11 +89,14 @@ class Pulls:
             finished_ms=int(fields.get("finished", 0)),
             finished_began_ms=int(fields.get("finished_began", 0)),
             last_rows=int(fields.get("last_rows", 0)),
+            figures=Figures(*json.loads(fields.get("figures", "[]"))),
+            pages=int(fields.get("pages", 0)),
+            last_errors=int(fields.get("last_errors", 0)),
         )
 
     def begin(self, channel: str, now_ms: int) -> None:
         """A full reading begins."""
-        self._replace(channel, {"began": now_ms, "rows": 0}, "cursor", "resumed")
+        self._replace(channel, {"began": now_ms, "rows": 0}, "cursor", "resumed", "figures", "pages")
 
     def restart(self, channel: str, now_ms: int) -> None:
         """Give up a reading under way, and ask for one that begins from now on."""
@@ -93,16 +106,18 @@ class Pulls:
         """A full reading is taken up again."""
         self.store.client.hset(_key(channel), "resumed", "1")
 
-    def advance(self, channel: str, cursor: str | None, rows: int) -> None:
+    def advance(self, channel: str, cursor: str | None, rows: int, figures: Figures = NOTHING, pages: int = 0) -> None:
         """A page has been applied."""
-        self._replace(channel, {"rows": rows} | ({"cursor": cursor} if cursor else {}))
+        counted = {"rows": rows, "figures": json.dumps(figures), "pages": pages}
+        self._replace(channel, counted | ({"cursor": cursor} if cursor else {}))
 
-    def finish(self, channel: str, state: PullState, now_ms: int) -> None:
+    def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool) -> None:
         """The full reading has ended."""
-        gone = ["began", "cursor", "rows", "resumed"]
+        gone = ["began", "cursor", "rows", "resumed", "figures", "pages"]
         if self.state(channel).wanted_ms <= state.began_ms:
             gone.append("wanted")
-        self._replace(channel, {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}, *gone)
+        ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
+        self._replace(channel, ended | ({"last_errors": state.figures.errors} if believed else {}), *gone)
 
     def _replace(self, channel: str, fields: Mapping[Any, Any], *gone: str) -> None:
         pipeline = self.store.client.pipeline(transaction=True)
@@ -126,25 +141,13 @@ def timed(context: Context, pages: Iterator[Page]) -> Iterator[Read]:
             yield Read(page, Window(began_ms, context.store.now_ms()))
 
 
-def merge_page(context: Context, channel: Channel, read: Read, cause: str) -> Merged:
-    """Merge one page into the stock of record, and tell people about rows that could not be understood."""
-    page, window = read
+def tell_problems(context: Context, channel: Channel, page: Page) -> None:
+    """Tell people about rows that could not be understood."""
     for problem in page.problems[:PROBLEMS_LOGGED]:
         news = _is_news(context, channel.name, problem)
         log.log(logging.WARNING if news else logging.DEBUG, "%s: %s: %s", channel.name, problem.where, problem.reason)
     if len(page.problems) > PROBLEMS_LOGGED:
         log.warning("%s: and %d more rows like these", channel.name, len(page.problems) - PROBLEMS_LOGGED)
-    merged = context.ledger.merge(
-        channel.name,
-        page.levels,
-        window,
-        channel.capabilities,
-        cause=page.source or cause,
-        now_ms=context.store.now_ms(),
-    )
-    if moved := merged.counts["moved"] + merged.counts["counted"]:
-        context.counters.add("movements", channel.name, by=moved)
-    return merged
 
 
 def _is_news(context: Context, name: str, problem: Problem) -> bool:
@@ -156,6 +159,8 @@ def _is_news(context: Context, name: str, problem: Problem) -> bool:
 
 def pull(context: Context, name: str, deadline: Deadline) -> bool:
     """Read every level of a channel into the stock of record, or go on with it. True when the reading has ended.
+
+    What is implausible is held (:mod:`sync.watch`).
 
     Raises:
         channels.errors.ChannelError: the channel could not be read; what was read so far is kept.
@@ -169,21 +174,25 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     state = pulls.state(name)
     cause = f"reading of {name}"
     merged, rows = Merged(), state.rows
+    watch = Watch(context, channel, state.figures, state.pages)
     pages = channel.read_all(state.cursor)
     for read in timed(context, pages):
-        part = merge_page(context, channel, read, cause)
+        tell_problems(context, channel, read.page)
+        part = watch.take(read.page, read.window, cause)
         merged.add(part)
         rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
-        pulls.advance(name, read.page.cursor, rows)
+        pulls.advance(name, read.page.cursor, rows, watch.figures, watch.pages)
         if deadline.over and read.page.cursor is not None:
             log.info("%s: %d listings read so far; going on in the next task", name, rows)
             return False
-    finished = pulls.state(name)
-    if channel.capabilities.read_batch and (
-        finished.resumed or merged.counts["held"] or rows < context.ledger.listings(name)
+    believed, finished = watch.ends(rows, state.last_errors), pulls.state(name)
+    if (
+        believed
+        and channel.capabilities.read_batch
+        and (finished.resumed or merged.counts["held"] or rows < context.ledger.listings(name))
     ):
         _note_absent(context, name, finished.began_ms)
-    pulls.finish(name, finished, context.store.now_ms())
+    pulls.finish(name, finished, context.store.now_ms(), believed=believed)
     log.info("%s: %d listings read: %s", name, rows, _figures(merged))
     return True
 
@@ -204,18 +213,23 @@ def pull_some(context: Context, name: str, skus: Sequence[str]) -> Merged:
 
 
 def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> Merged:
-    """Read single listings and merge them; marks that this answers are taken back."""
+    """Read single listings and merge them, if the guard believes them; marks that this answers are taken back."""
     channel = context.channel(name)
     size = channel.capabilities.read_batch
-    merged, valid = Merged(), set[str]()
+    merged, valid, moved = Merged(), set[str](), dict[str, str]()
+    withhold, doubtful, began_ms = watching.doubtful(context, name), list[tuple[Withheld, Window]](), 0
     for start in range(0, len(refs) if size else 0, size or 1):
-        chunk = refs[start : start + size]
-        for read in timed(context, iter_once(channel, chunk)):
-            merged.add(merge_page(context, channel, read, cause))
+        for page, window in timed(context, iter_once(channel, refs[start : start + size])):
+            tell_problems(context, channel, page)
+            merged.add(watching.merge(context, channel, page.levels, window, cause, withhold))
             valid |= merged.valid
-            heard = context.worklist.unmark(name, chunk, read.window.began_ms)
-            context.latency.moved(name, since(channel, merged.moved, heard))
-    merged.valid = valid
+            moved |= merged.moved
+            doubtful += [(row, window) for row in merged.withheld]
+            began_ms = began_ms or window.began_ms
+    late = watching.believe(context, channel, doubtful, cause)
+    heard = context.worklist.unmark(name, refs, began_ms)
+    merged = watching.later(Merged(merged.rows, merged.counts, valid, moved), late)
+    context.latency.moved(name, since(channel, merged.moved, heard))
     return merged
 
 

@@ -24,6 +24,7 @@ from channels import ChannelSettings, channel_type, channel_types
 from sync import addresses
 from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError, instead
+from sync.guard import GuardSettings
 from sync.recipes import Recipes, recipes_of
 from sync.rules import PolicySettings, Rule, rules_of
 
@@ -128,6 +129,9 @@ class Settings(BaseSettings):
 
     bundles_csv: Path | None = None
     """A CSV file with more of them: the columns ``bundle``, ``component`` and ``units``, a row for each component."""
+
+    guard: GuardSettings = Field(default_factory=GuardSettings)
+    """What is held until a person approves it; see ``docs/guard.md``."""
 
     channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(
         default_factory=dict, repr=False, exclude=True
@@ -234,6 +238,7 @@ def load_settings() -> Settings:
                 f"{file}: write_lease_s: {settings.write_lease_s:g} s are too short for a write to channels.{name};"
                 f" with its settings it needs {channel.least_lease_s:g}"
             )
+    settings.guard.check(file, settings.channels)
     settings._rules = rules_of(settings.policy, file, settings.channels)
     settings._recipes = recipes_of(settings.bundles, settings.bundles_csv, file)
     base = file.parent

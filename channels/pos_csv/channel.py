@@ -12,7 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from channels.contract import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Problem, Result, Write
+from channels.contract import (
+    Capabilities,
+    Channel,
+    ChannelSettings,
+    Document,
+    Level,
+    Outcome,
+    Page,
+    Problem,
+    Result,
+    Write,
+)
 from channels.diagnosis import Finding
 from channels.errors import ChannelError, Denied, Unreachable
 from channels.pos_csv import cells, models, movements, pages
@@ -163,7 +174,7 @@ class PosCsvChannel(Channel):
             sheet = read_sheet(claim.path, name, self.settings)
             at = claim.time(sheet.stated)
         except Unreadable as error:
-            yield Page((), [Problem(name, error.reason)], source=name)
+            yield pages.refusal(name, error.reason)
             claim.set_aside(error.reason, error.reports)
             return
         history = History(claim.folder.state)
@@ -186,7 +197,7 @@ class PosCsvChannel(Channel):
             claim.archive(sheet.sha256)
         else:
             reason = _why_not(verdict, known, newest)
-            yield Page((), [Problem(name, reason)], as_of=at.at, source=name)
+            yield pages.refusal(name, reason, at.at)
             claim.set_aside(reason)
 
     def _keep_to_one_kind(self) -> None:
@@ -220,7 +231,8 @@ class PosCsvChannel(Channel):
             for sku, units in zip(sheet.table.skus, sheet.table.units, strict=True)
             if not silent or models.key(sku) not in silent
         )
-        yield from pages.paged(pages.batched(rows), problems, sheet.name, at.at)
+        document = Document(sheet.name, listings=len(sheet.table.skus))
+        yield from pages.paged(pages.batched(rows), problems, sheet.name, at.at, document=document)
 
     def _unshown(self) -> list[Sent]:
         """The adjustments that no applied snapshot shows, after a look at what the till has booked."""

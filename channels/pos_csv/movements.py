@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 
-from channels.contract import Page, Problem
+from channels.contract import Page
 from channels.pos_csv import times
 from channels.pos_csv.client import Claim
 from channels.pos_csv.history import History, Mark
 from channels.pos_csv.journal import Journal
 from channels.pos_csv.models import Unreadable
-from channels.pos_csv.pages import paged, problems
+from channels.pos_csv.pages import paged, problems, refusal
 from channels.pos_csv.reader import read_lines
 from channels.pos_csv.settings import PosCsvSettings
 
@@ -57,7 +57,7 @@ def of_file(claim: Claim, journal: Journal, settings: PosCsvSettings, now: datet
             now=now,
         )
     except Unreadable as error:
-        yield Page((), [Problem(name, error.reason)], source=name)
+        yield refusal(name, error.reason)
         claim.set_aside(error.reason, error.reports)
         return
     logger.info(

@@ -12,9 +12,10 @@
 --          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
 --          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
 --          their times ms, 12 why, 13 cause, 14 what is withheld, for the guard to judge (rule 8): "nothing",
---          "moves" (what would move stock) or "changes" (and what would open a listing or settle a write),
---          15 number of writable channels, their names, the number of bundles and components among the rows, each
---          with its sign (see lib_movement.lua), then four for each row: folded, shown, ref, units.
+--          "zeros" (what would bring a level down to nothing), "moves" (what would move stock) or "changes" (and what
+--          would open a listing or settle a write), 15 number of writable channels, their names, the number of
+--          bundles and components among the rows, each with its sign (see lib_movement.lua), then four for each row:
+--          folded, shown, ref, units.
 -- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved. Of a row
 --          that is withheld nothing is changed: "fell", "rose", "new" or "settles", and the units it would move.
 
@@ -24,7 +25,7 @@ local settle_ms, visible_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 local applied_if_accepted, authority, readable = ARGV[7] == '1', ARGV[8] == '1', ARGV[9] == '1'
 local audited, margin_ms = ARGV[10] == '1', tonumber(ARGV[11])
 local why, cause = ARGV[12], ARGV[13]
-local withholds, withholds_all = ARGV[14] ~= 'nothing', ARGV[14] == 'changes'
+local withholds, zeros_only, withholds_all = ARGV[14] ~= 'nothing', ARGV[14] == 'zeros', ARGV[14] == 'changes'
 local writable = {}
 for i = 1, tonumber(ARGV[15]) do writable[i] = ARGV[15 + i] end
 
@@ -135,9 +136,11 @@ local function merge(index, folded, shown, ref, level)
     end
     return
   end
-  if withholds then
+  if withholds and not (zeros_only and level > 0) then
     local units = would_move(level, confirmed, write, wrote_at)
-    if units and units ~= 0 then return tell(index, units < 0 and 'fell' or 'rose', units) end
+    if units and (units < 0 or units > 0 and not zeros_only) then
+      return tell(index, units < 0 and 'fell' or 'rose', units)
+    end
     if units and write and withholds_all then return tell(index, 'settles') end
   end
   redis.call('HSET', key, F.read, ended)

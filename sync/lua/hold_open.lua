@@ -1,0 +1,33 @@
+-- Hold a run (rule 8), or refresh the hold that is open for the like of it, in one step: of two workers that judge the
+-- same reading one opens it and the other refreshes it.
+--
+-- KEYS[1]  what the keys of holds begin with, "is:{holds}:". Below it, all in one hash slot:
+--            last              the last number that was given
+--            ids               zset number -> when it was opened
+--            open              hash "<kind>|<channel>" -> number
+--            <number>          hash, one held run (fields: see sync/holds.py)
+--            <number>:rows     the rows of a held file, see sync/withheld.py
+--            withheld:<channel> what the reading under way has withheld
+-- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to keep the withheld rows with the hold (else they are dropped),
+--          then names and values of the fields to be set.
+-- Answer   its number, and "1" when it is new.
+
+local kind, channel, now = ARGV[1], ARGV[2], ARGV[3]
+local like = kind .. '|' .. channel
+local number = redis.call('HGET', KEYS[1] .. 'open', like)
+local fresh = not number
+if fresh then
+  number = tostring(redis.call('INCR', KEYS[1] .. 'last'))
+  redis.call('HSET', KEYS[1] .. 'open', like, number)
+  redis.call('ZADD', KEYS[1] .. 'ids', now, number)
+  redis.call('HSET', KEYS[1] .. number, 'kind', kind, 'channel', channel, 'state', 'open', 'opened', now)
+end
+redis.call('HSET', KEYS[1] .. number, 'seen', now, unpack(ARGV, 5))
+redis.call('HINCRBY', KEYS[1] .. number, 'times', 1)
+local withheld = KEYS[1] .. 'withheld:' .. channel
+if ARGV[4] ~= '1' then
+  redis.call('DEL', withheld)
+elseif redis.call('EXISTS', withheld) == 1 then
+  redis.call('RENAME', withheld, KEYS[1] .. number .. ':rows')
+end
+return {number, fresh and '1' or '0'}
