@@ -114,6 +114,15 @@ class Movement(NamedTuple):
     level: int
 
 
+class Standing(NamedTuple):
+    """How one SKU stands on a few channels, as the store words it; empty texts where there is nothing."""
+
+    folded: str
+    on_hand: int | None
+    levels: Sequence[str]
+    writes: Sequence[str]
+
+
 class Ledger:
     """Typed access to the records. Every change is one Lua step for each SKU.
 
@@ -242,6 +251,18 @@ class Ledger:
         """All records in the order of their SKUs."""
         for chunk in chunks(self.skus(), 500):
             yield from self.records(chunk)
+
+    def standings(self, channels: Sequence[str], skus: Sequence[str]) -> Iterator[Standing]:
+        """How these folded SKUs stand on some channels: much cheaper than their records, and in no order."""
+        width = 1 + 2 * len(channels)
+        parts: dict[int, list[str]] = {}
+        for sku in skus:
+            parts.setdefault(bucket_of(sku), []).append(sku)
+        calls = [Call([bucket_prefix(bucket)], [len(channels), *channels, *part]) for bucket, part in parts.items()]
+        for part, flat in zip(parts.values(), self.store.run("standing", calls), strict=True):
+            for place, sku in enumerate(part):
+                on_hand, *rest = flat[place * width : (place + 1) * width]
+                yield Standing(sku, int(on_hand) if on_hand else None, rest[::2], rest[1::2])
 
     def history(self, sku: str) -> list[Movement]:
         """All movements of a SKU, oldest first."""

@@ -97,8 +97,8 @@ def parse_record(folded: str, fields: Mapping[str, str]) -> Record:
     """A record from its hash."""
     listings = {}
     for name in fields:
-        channel, _, field = name.partition(":")
-        if field == "level":
+        if name.endswith(":level"):
+            channel = name[: -len(":level")]
             listings[channel] = _parse_listing(channel, fields)
     on_hand = fields.get("on_hand")
     return Record(

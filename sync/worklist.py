@@ -48,6 +48,15 @@ class Crowd(NamedTuple):
     soon: int = 0
 
 
+class Marks(NamedTuple):
+    """What the worklists say about one listing. Times are milliseconds by the store's clock."""
+
+    #: Since when it is marked to be written; ``None``: it is not.
+    dirty_ms: int | None
+    #: When its orders are to be looked at; ``None``: they need not be.
+    audit_ms: int | None
+
+
 class Worklist:
     """The marks on one store."""
 
@@ -186,6 +195,18 @@ class Worklist:
                 pipeline.zrange(_key(bucket, kind, channel), 0, 0, withscores=True)
         dues = [due for found in pipeline.execute() for _, due in found]
         return round(min(dues)) if dues else None
+
+    def marks_of(self, listings: Sequence[tuple[str, str]]) -> list[Marks]:
+        """What is said about each of these listings: a channel and a folded SKU."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for channel, sku in listings:
+            for kind in ("dirty", "audits"):
+                pipeline.zscore(_key(bucket_of(sku), kind, channel), sku)
+        scores: list[float | None] = pipeline.execute()
+        return [
+            Marks(None if rank is None else round(rank % CLASS), None if due is None else round(due))
+            for rank, due in zip(scores[::2], scores[1::2], strict=True)
+        ]
 
     def _put_off(self, kind: str, channel: str, folded: Iterable[str], due_ms: int) -> None:
         pipeline = self.store.client.pipeline(transaction=False)

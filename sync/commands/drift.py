@@ -1,0 +1,68 @@
+"""``celery -A sync drift``: which listings do not show their target, why, and since when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
+
+import click
+from celery.bin.base import CeleryCommand
+from rich.text import Text
+
+from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
+from sync.doctor import words_of
+from sync.drift import ADVICE, PASSING, Drift, Kind, drifts
+
+#: How many rows of a table are measured together, so that a long list appears as it is read.
+ROWS_A_TABLE = 500
+
+#: How each kind looks on a terminal.
+STYLES = {Kind.HELD: "red", Kind.UNEXPLAINED: "bold red", Kind.LOST_WRITE: "magenta"}
+
+
+@click.command(cls=CeleryCommand)
+@click.option("--channel", help="Only this channel; without it, all of them.")
+@json_option
+@click.pass_context
+@one_line_errors
+def drift(ctx: click.Context, channel: str | None, as_json: bool) -> None:
+    """List what does not show its target: on its way, lag, a lost write, someone's edit, a sale not yet seen, or held.
+
+    The units are those that are shown too many (+) or too few (-). The exit code is 0 where nothing drifts that will
+    not pass by itself, and 1 where something is held or unexplained.
+    """
+    context = context_of(ctx)
+    kinds: Counter[Kind] = Counter()
+    units: Counter[Kind] = Counter()
+    found = _counted(drifts(context, list(context.named(channel))), kinds, units)
+    if as_json:
+        print_json(row.as_row() for row in found)
+    else:
+        _print(found, context.store.now_ms())
+        for kind in sorted(kinds, key=list(Kind).index):
+            console().print(f"{kind.value}: {kinds[kind]} listings, {units[kind]} units; {ADVICE[kind]}")
+        if not kinds:
+            console().print("Every listing shows its target.")
+    ctx.exit(int(any(kind not in PASSING for kind in kinds)))
+
+
+def _counted(found: Iterable[Drift], kinds: Counter[Kind], units: Counter[Kind]) -> Iterator[Drift]:
+    for row in found:
+        kinds[row.kind] += 1
+        units[row.kind] += abs(row.units)
+        yield row
+
+
+def _print(found: Iterator[Drift], now_ms: int) -> None:
+    out = console()
+    while chunk := list(islice(found, ROWS_A_TABLE)):
+        columns = ["SKU", "channel", "shows", "target", "units", "since", "kind", "why"]
+        rows = table(None, columns, right=["shows", "target", "units", "since"])
+        for row in chunk:
+            since = "–" if row.since_ms is None else words_of(timedelta(milliseconds=now_ms - row.since_ms))
+            figures = (str(row.level), str(row.target), f"{row.units:+d}", since)
+            cells = (row.sku, row.channel, *figures, row.kind.value, row.words)
+            rows.add_row(*(Text(cell) for cell in cells), style=STYLES.get(row.kind, ""))
+        out.print(rows)
