@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from channels.diagnosis import Finding, Severity
+from sync.commands import completion
 from sync.commands.output import app_of, console, json_option, print_json
 from sync.doctor import Told, examine, exit_code
 from sync.errors import SyncError
@@ -33,7 +34,7 @@ ABOUT_WIDTH = 16
 
 
 @click.command(cls=CeleryCommand)
-@click.option("--channel", help="Look at this channel alone.")
+@click.option("--channel", shell_complete=completion.channels, help="Look at this channel alone.")
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, channel: str | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 from celery.bin.base import CeleryCommand
 from rich.text import Text
 
+from sync.commands import completion
 from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
 from sync.doctor import words_of
 from sync.drift import ADVICE, PASSING, Drift, Kind, drifts
@@ -23,7 +24,7 @@ STYLES = {Kind.HELD: "red", Kind.UNEXPLAINED: "bold red", Kind.LOST_WRITE: "mage
 
 
 @click.command(cls=CeleryCommand)
-@click.option("--channel", help="Only this channel; without it, all of them.")
+@click.option("--channel", shell_complete=completion.channels, help="Only this channel; without it, all of them.")
 @json_option
 @click.pass_context
 @one_line_errors

@@ -6,13 +6,14 @@ import click
 from celery.bin.base import CeleryCommand
 from rich.text import Text
 
+from sync.commands import completion
 from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
 from sync.ledger import Movement
 from sync.views import movement_row
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("sku")
+@click.argument("sku", shell_complete=completion.skus)
 @json_option
 @click.pass_context
 @one_line_errors

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from channels.pos_csv import Inspection, PosCsvSettings, inspect
 from channels.pos_csv.profiles import PROFILES
+from sync.commands import completion
 from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
 
 #: The most refused rows that are shown to people; programs get them all.
@@ -18,7 +19,7 @@ SHOWN = 20
 
 @click.command(name="inspect-csv", cls=CeleryCommand)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--channel", help="Read it as this channel's settings say.")
+@click.option("--channel", shell_complete=completion.channels, help="Read it as this channel's settings say.")
 @click.option("--profile", type=click.Choice(sorted(PROFILES)), help="Read it by this ready profile.")
 @json_option
 @click.pass_context

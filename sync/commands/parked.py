@@ -9,6 +9,7 @@ from celery.bin.base import CeleryCommand
 from rich.text import Text
 
 from sync.bells import Bells
+from sync.commands import completion
 from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.records import State
 from sync.store import fold
@@ -51,8 +52,8 @@ def parked(ctx: click.Context, as_json: bool) -> None:
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("skus", nargs=-1)
-@click.option("--channel", help="Only on this channel; without it, on all of them.")
+@click.argument("skus", nargs=-1, shell_complete=completion.skus)
+@click.option("--channel", shell_complete=completion.channels, help="Only on this channel; without it, on all of them.")
 @click.pass_context
 @one_line_errors
 def retry(ctx: click.Context, skus: tuple[str, ...], channel: str | None) -> None:

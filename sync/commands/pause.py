@@ -8,11 +8,12 @@ import click
 from celery.bin.base import CeleryCommand
 
 from sync.bells import Bells
+from sync.commands import completion
 from sync.commands.output import app_of, context_of, one_line_errors
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("channel")
+@click.argument("channel", shell_complete=completion.channels)
 @click.option("--reading", is_flag=True, help="Do not read it either: sales there are then seen after the pause only.")
 @click.pass_context
 @one_line_errors
@@ -29,7 +30,7 @@ def pause(ctx: click.Context, channel: str, reading: bool) -> None:
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("channel")
+@click.argument("channel", shell_complete=completion.channels)
 @click.pass_context
 @one_line_errors
 def resume(ctx: click.Context, channel: str) -> None:

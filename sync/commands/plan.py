@@ -12,6 +12,7 @@ from celery.bin.base import CeleryCommand
 from rich.console import Console
 from rich.text import Text
 
+from sync.commands import completion
 from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
 from sync.plan import PlanRow
@@ -23,7 +24,7 @@ ROWS_A_TABLE = 500
 
 
 @click.command(cls=CeleryCommand)
-@click.option("--channel", help="Only this channel; without it, all of them.")
+@click.option("--channel", shell_complete=completion.channels, help="Only this channel; without it, all of them.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Keep it in a file, for apply.")
 @json_option
 @click.pass_context

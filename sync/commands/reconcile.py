@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sync.celery import SyncApp
+from sync.commands import completion
 from sync.commands.output import app_of, one_line_errors
 from sync.progress import ChannelProgress, progress
 from sync.pull import Pulls
@@ -26,7 +27,7 @@ SILENCE_S = 10.0
 
 
 @click.command(cls=CeleryCommand)
-@click.option("--channel", help="Only this channel; without it, all of them.")
+@click.option("--channel", shell_complete=completion.channels, help="Only this channel; without it, all of them.")
 @click.option("--watch", is_flag=True, help="Stay until everything agrees or a channel is in trouble.")
 @click.option("--timeout", type=float, default=3600, show_default=True, help="Seconds after which --watch gives up.")
 @click.pass_context

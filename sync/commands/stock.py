@@ -8,6 +8,7 @@ import click
 from celery.bin.base import CeleryCommand
 from rich.text import Text
 
+from sync.commands import completion
 from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
 from sync.records import Record, State
@@ -30,7 +31,7 @@ STYLES = {
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("skus", nargs=-1)
+@click.argument("skus", nargs=-1, shell_complete=completion.skus)
 @json_option
 @click.pass_context
 @one_line_errors
