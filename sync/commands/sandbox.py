@@ -17,9 +17,10 @@ from sync.commands.output import one_line_errors
 @click.command(cls=CeleryCommand)
 @click.option("--store-port", default=8081, show_default=True, help="Port of the BigCommerce store.")
 @click.option("--amazon-port", default=8082, show_default=True, help="Port of the mock Amazon.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address they listen on.")
 @click.option("--listings", default=20, show_default=True, help="How many SKUs both sell at the beginning.")
 @one_line_errors
-def sandbox(store_port: int, amazon_port: int, listings: int) -> None:
+def sandbox(store_port: int, amazon_port: int, host: str, listings: int) -> None:
     """Run a sandbox store and a mock Amazon here until Ctrl-C, for those who have no trial store.
 
     Prints the settings that point at them. Each has a control surface under /_sandbox/ to seed, sell, restock,
@@ -30,7 +31,7 @@ def sandbox(store_port: int, amazon_port: int, listings: int) -> None:
         store.store.add(f"SKU-{number:03}", number)
         amazon.account.put(f"SKU-{number:03}", number)
     try:
-        with store.serve(store_port) as store_url, amazon.serve(amazon_port) as amazon_url:
+        with store.serve(store_port, host) as store_url, amazon.serve(amazon_port, host) as amazon_url:
             click.echo("# Put this into sync.toml:")
             click.echo(settings_table("store", store.settings(store_url)))
             click.echo(settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 2.0\n")
