@@ -164,7 +164,11 @@ class StoreBudget:
             log.warning("%s: the budget could not be told of an answer: %s", self.channel, error)
             return
         if throttled_s is not None:
-            log.warning("%s: %s: too many calls (429); nobody calls for %.1f s", self.channel, operation, pause_s)
+            log.warning(
+                "%s: %s: too many calls (429); nobody calls for %.1f s",
+                *(self.channel, operation, pause_s),
+                extra={"trouble": "throttled", "channel": self.channel},
+            )
 
     def ask(self, operation: str, token: str, left_s: float) -> tuple[Verdict, float]:
         """Ask once for leave, for a caller that can still wait ``left_s`` seconds.

@@ -203,6 +203,7 @@ class Ledger:
                     log.error(
                         "%s: %s: two listings have this SKU; neither is written until one of them has another",
                         *(channel, flat[4 * index + 1]),
+                        extra={"trouble": "quarantined", "channel": channel, "sku": flat[4 * index + 1]},
                     )
         return merged
 

@@ -265,7 +265,14 @@ def _settle(
         pushed.trouble = Unanswered(channel.name, "write", words)
     for settlement in settlements:
         if settlement.result in (Result.REFUSED, Result.UNKNOWN):
-            log.warning("%s: %s: write %s: %s", channel.name, settlement.folded, settlement.result, settlement.words)
+            about = {"channel": channel.name, "sku": settlement.folded}
+            if settlement.result is Result.REFUSED:
+                about["trouble"] = "parked"
+            log.warning(
+                "%s: %s: write %s: %s",
+                *(channel.name, settlement.folded, settlement.result, settlement.words),
+                extra=about,
+            )
 
 
 def _certain(write: Write, outcome: Outcome) -> Result:

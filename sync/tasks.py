@@ -239,7 +239,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     except ChannelError as error:
         trouble = context.breaker.failed(channel, error, context.store.now_ms(), writing=task == "sync.push")
         if context.breaker.tells(channel, error, trouble):
-            log.error("%s It is left alone, and tried again now and then.", error)
+            trouble_fields = {"trouble": type(error).__name__.lower(), "channel": channel}
+            log.error("%s It is left alone, and tried again now and then.", error, extra=trouble_fields)
         else:
             log.info("%s", error)
         bells.ring_after(task, channel, (trouble.until_ms - trouble.at_ms) / 1000)

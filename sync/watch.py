@@ -263,7 +263,8 @@ def hold(
         keep_rows=keep_rows,
     )
     level = logging.ERROR if fresh else logging.INFO
-    log.log(level, "%s: a %s is held as %s: %s", name, kind.value, number, "; ".join(words))
+    about = {"trouble": "held", "channel": name}
+    log.log(level, "%s: a %s is held as %s: %s", name, kind.value, number, "; ".join(words), extra=about)
     return number
 
 

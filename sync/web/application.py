@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from channels.webhooks import BODY_LIMIT
-from sync import logs
+from sync import logs, sentry
 from sync.bells import Bells
 from sync.web.broker import Broker
 from sync.web.metrics import exposition
@@ -39,6 +39,7 @@ def ready_for_requests(celery: SyncApp) -> SyncApp:
     celery.conf.task_publish_retry_policy = retries
     celery.context.store = celery.context.open_store(timeout_s=PATIENCE_S)
     logs.configure(celery.context.settings, "INFO")
+    sentry.configure(celery.context, {})
     for name, channel in celery.context.channels.items():
         if channel.capabilities.hooks:  # at the first start there are none, and later ones may be of another address
             Bells(celery).ring("sync.ensure_webhooks", name)

@@ -83,6 +83,7 @@ FAILURES = _gauge(
     "channel_failures", ("channel",), "Failures in a row; while there are any, the channel is only tried now and then."
 )
 PAUSED = _gauge("paused", ("channel",), "Whether a person has paused the channel.")
+HELD = _gauge("held_runs", ("channel", "kind"), "Runs that the guard has stopped and that wait for a person.")
 BUDGET_LEFT = _gauge(
     "budget_calls_left", ("channel", "quota"), "Calls that may be made now, by each quota of the channel's credential."
 )
@@ -110,6 +111,6 @@ OLDEST_WRITE = _gauge(
 METRICS = (
     STORE_UP,
     *COUNTED.values(),
-    *(EVENT_TO_WRITE, WAITING, OVERDUE, PULL_BEGAN, PULL_ROWS, FAILURES, PAUSED, BUDGET_LEFT, BUDGET_LIMIT, TICK),
+    *(EVENT_TO_WRITE, WAITING, OVERDUE, PULL_BEGAN, PULL_ROWS, FAILURES, PAUSED, HELD, BUDGET_LEFT, BUDGET_LIMIT, TICK),
     *(OVERSOLD, CENSUS, SKUS, ON_HAND, OVERSOLD_UNITS, LISTINGS, DRIFT, OLDEST_WRITE),
 )

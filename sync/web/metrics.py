@@ -6,6 +6,7 @@ A scrape asks for a few figures a channel and never looks at single records: wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from sync import census, latency
 from sync.beat import Ticks
 from sync.budget import StoreBudget
 from sync.context import Context
+from sync.holds import Kind
 from sync.pull import Pulls
 from sync.records import State
 from sync.schedule import load_schedule
@@ -70,6 +72,8 @@ def _channels(context: Context) -> Iterator[tuple[Metric, Values]]:
     troubles = {name: context.breaker.trouble(name) for name in names}
     yield catalogue.FAILURES, {(name,): trouble.failures if trouble else 0 for name, trouble in troubles.items()}
     yield catalogue.PAUSED, {(name,): int(name in paused) for name in names}
+    held = Counter((hold.channel, hold.kind.value) for hold in context.holds.open_ones())
+    yield catalogue.HELD, {(name, kind): held[name, kind] for name in names for kind in Kind}
 
 
 def _budgets(context: Context) -> Iterator[tuple[Metric, Values]]:

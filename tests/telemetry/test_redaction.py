@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from sync.redaction import MASK, SHORTEST, Redactor
 from sync.settings import Settings
-from tests.watch.shop import secrets_of, shop_settings
+from tests.telemetry.shop import secrets_of, shop_settings
 
 SECRET = 'a"b\\c d/e|f+\n é'
 

@@ -16,13 +16,14 @@ from channels.errors import Unreachable
 from sync import census
 from sync.beat import Tick, Ticks
 from sync.deadline import Deadline
+from sync.holds import Kind
 from sync.ledger import Window
 from sync.pull import Pulls, pull
 from sync.push import push
 from sync.web.catalogue import BUDGET_LEFT, BUDGET_LIMIT, METRICS, PREFIX, Metric
 from sync.web.metrics import _lines, exposition
 from tests.conftest import STORE, TILL, Fate, TimedStore, Town
-from tests.watch.exposition import parse, value
+from tests.telemetry.exposition import parse, value
 
 DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -211,6 +212,17 @@ def test_a_channel_in_trouble_shows_its_failures(town: Town) -> None:
         town.context.breaker.failed("store", Unreachable("store", "read", "refused"), town.context.store.now_ms())
     assert scraped(town, "channel_failures", channel="store") == 3
     assert scraped(town, "channel_failures", channel="market") == 0
+
+
+def test_a_held_run_is_shown_until_a_person_decides(town: Town) -> None:
+    context = town.context
+    assert scraped(town, "held_runs", channel="till", kind="reading") == 0
+    number, _ = context.holds.open(Kind.READING, "till", context.store.now_ms(), words=["half of it is zero"])
+    assert scraped(town, "held_runs", channel="till", kind="reading") == 1
+    held = context.holds.get(number)
+    assert held is not None
+    context.holds.decide(held, "discarded", "a person", context.store.now_ms())
+    assert scraped(town, "held_runs", channel="till", kind="reading") == 0
 
 
 def test_buckets_of_the_histogram_add_up(town: Town) -> None:

@@ -15,7 +15,7 @@ from sync.logs import JsonFormatter, TextFormatter
 from sync.redaction import Redactor
 from sync.runs import Work
 from tests.conftest import TimedStore
-from tests.watch.shop import shop_settings
+from tests.telemetry.shop import shop_settings
 
 RECORD = logging.LogRecord("sync.pull", logging.INFO, "pull.py", 1, "%s: %d listings read", ("store", 12), None)
 
