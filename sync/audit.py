@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ GATHER = 1000
 #: readings are sooner sure, it is looked at sooner.
 LATER_S = 60.0
 
+#: The most orders that one movement names.
+ORDERS_NAMED = 5
+
 
 class Finding(NamedTuple):
     """What the orders say about one listing, and on which state of it that rests (see ``lua/audit.lua``)."""
@@ -38,8 +41,17 @@ class Finding(NamedTuple):
     seen: str
     #: Units sold in a closed window, or the moment (ms) up to which nothing was sold.
     number: int
-    #: The units among them that were sold beside a write, and so may have been swallowed by it.
+    #: The units among them that were sold beside a write, and so may have been swallowed by it; their orders.
     beside: int = 0
+    orders: str = ""
+
+
+class Sold(NamedTuple):
+    """One line of an order: when (ms), how many units, and the order's id."""
+
+    at_ms: int
+    units: int
+    order: str
 
 
 class Edges(NamedTuple):
@@ -83,7 +95,8 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
         if not waiting:
             continue
         since_ms = min(edge.since_ms for edge in waiting) - margin_ms
-        sold = _by_sku(list(channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))))
+        sales = channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))
+        sold = _by_sku(sales, context.ledger.roster.aliases.ours(name))
         # the orders of the last moments may not be listed yet
         until_ms = asked_ms - margin_ms - settle_ms
         findings, unclear = _findings(waiting, sold, margin_ms, until_ms)
@@ -95,7 +108,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
 
 
 def _findings(
-    waiting: Sequence[Edges], sold: Mapping[str, Sequence[tuple[int, int]]], margin_ms: int, until_ms: int
+    waiting: Sequence[Edges], sold: Mapping[str, Sequence[Sold]], margin_ms: int, until_ms: int
 ) -> tuple[list[Finding], list[Edges]]:
     """What the orders tell at once, and the listings that must be read before they tell anything."""
     findings, unclear = [], []
@@ -103,29 +116,42 @@ def _findings(
         lines = sold.get(edges.folded, ())
         if edges.due:
             start, _, _, end, write, landed, _ = (int(part) for part in edges.due.split(" "))
-            units = sum(units for at, units in lines if start < at <= end)
-            beside = sum(units for at, units in lines if write - margin_ms <= at <= landed + margin_ms)
-            findings.append(Finding(edges.folded, "close", edges.due, units, beside))
+            units = sum(line.units for line in lines if start < line.at_ms <= end)
+            beside = [line for line in lines if write - margin_ms <= line.at_ms <= landed + margin_ms]
+            by = sum(line.units for line in beside)
+            findings.append(Finding(edges.folded, "close", edges.due, units, by, _named(beside)))
             continue
         start_ms, booked, _, phase, _, landed_ms, assumed = (int(part) for part in edges.edge.split(" "))
         if phase == 0:
             findings.append(Finding(edges.folded, "quiet", edges.edge, start_ms))
         elif landed_ms > until_ms:
             continue
-        elif booked == assumed == 0 and not edges.open_write and not any(at > start_ms - margin_ms for at, _ in lines):
+        elif (
+            booked == assumed == 0
+            and not edges.open_write
+            and not any(line.at_ms > start_ms - margin_ms for line in lines)
+        ):
             findings.append(Finding(edges.folded, "quiet", edges.edge, until_ms))
         else:
             unclear.append(edges)
     return findings, unclear
 
 
-def _by_sku(sales: Sequence[Sale]) -> dict[str, list[tuple[int, int]]]:
-    """When (ms) and how many units of each SKU were sold."""
-    sold: dict[str, list[tuple[int, int]]] = {}
+def _by_sku(sales: Iterable[Sale], ours: Mapping[str, str]) -> dict[str, list[Sold]]:
+    """What was sold of each of our SKUs. ``ours``: them by the channel's, where they differ."""
+    sold: dict[str, list[Sold]] = {}
     for sale in sales:
         if sale.units:
-            sold.setdefault(fold(sale.sku), []).append((round(sale.at.timestamp() * 1000), sale.units))
+            sku = fold(ours.get(fold(sale.sku), sale.sku))
+            sold.setdefault(sku, []).append(Sold(round(sale.at.timestamp() * 1000), sale.units, sale.order))
     return sold
+
+
+def _named(sold: Iterable[Sold]) -> str:
+    """The orders of some sales, for the history of a SKU."""
+    orders = list(dict.fromkeys(sale.order for sale in sold))
+    more = f" and {len(orders) - ORDERS_NAMED} more" if len(orders) > ORDERS_NAMED else ""
+    return f"order {', '.join(orders[:ORDERS_NAMED])}{more}" if orders else ""
 
 
 def _edges(context: Context, name: str, skus: Sequence[str]) -> list[Edges]:

@@ -61,7 +61,8 @@ class Context:
     def ledger(self) -> Ledger:
         """The stock of record."""
         writable = tuple(name for name, channel in self.channels.items() if channel.capabilities.writes)
-        return Ledger(self.store, Roster(self.settings.authority, writable, self.settings.recipes))
+        roster = Roster(self.settings.authority, writable, self.settings.recipes, self.settings.aliases)
+        return Ledger(self.store, roster)
 
     @cached_property
     def writes(self) -> Writes:

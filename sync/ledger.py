@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 from channels import Capabilities, Level
 from sync import runs
 from sync.bundles import Bundles
+from sync.mapping import Aliases
 from sync.recipes import Recipes
 from sync.records import Record, parse_record
 from sync.spill import in_order
@@ -22,6 +23,7 @@ from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, f
 log = logging.getLogger(__name__)
 
 NO_BUNDLES = Recipes()
+NO_ALIASES = Aliases()
 
 
 class Window(NamedTuple):
@@ -41,6 +43,8 @@ class Roster:
     writable: tuple[str, ...]
     #: What bundles are made of.
     recipes: Recipes = NO_BUNDLES
+    #: SKUs that channels write otherwise.
+    aliases: Aliases = NO_ALIASES
 
 
 class Withhold(StrEnum):
@@ -175,8 +179,12 @@ class Ledger:
         ]
         merged = Merged()
         rows: dict[int, list[str | int]] = {}
+        ours = self.roster.aliases.ours(channel)
         for sku, ref, units in levels:
             folded = fold(sku)
+            if folded in ours:
+                sku = ours[folded]
+                folded = fold(sku)
             if not folded.isascii() and not _storable(sku):
                 merged.counts["unreadable"] += 1
                 continue

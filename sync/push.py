@@ -166,7 +166,7 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
 
 def _push_batch(context: Context, channel: Channel, records: Sequence[Record], seen: Look, pushed: Pushed) -> set[str]:
     """Claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
-    token = context.writes.new_token()
+    token, theirs = context.writes.new_token(), context.ledger.roster.aliases.theirs
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
         Intent(record.folded, record.revision, wanted, record.listings[channel.name].ref)
@@ -187,7 +187,7 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], s
     pushed.counts.update(claim.what for claim in claims if claim.what != "claimed")
     claimed = {claim.folded: claim for claim in claims if claim.what == "claimed"}
     writes = [
-        Write(record.listings[channel.name].ref, record.sku, claim.target, claim.base)
+        Write(record.listings[channel.name].ref, theirs(channel.name, record.sku), claim.target, claim.base)
         for record in fresh
         if (claim := claimed.get(record.folded))
     ]

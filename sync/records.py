@@ -17,6 +17,8 @@ A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
     How many writes in a row had their answers lost.
 ``<channel>:hold``
     Why nothing is written: ``parked|revision|words``, ``quarantined|when|ref of its twin`` or ``missing|when|``.
+``bundle:...``
+    Of bundles and their components; see ``lua/link.lua``.
 """
 
 from __future__ import annotations
@@ -80,6 +82,15 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class PartStand:
+    """A component as its bundle was last told of it."""
+
+    folded: str
+    #: ``None``: the authority has not counted it.
+    on_hand: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The whole record of one SKU."""
 
@@ -91,13 +102,15 @@ class Record:
     #: The id of the last movement; empty where there is none.
     last: str
     listings: Mapping[str, Listing]
+    #: Of a bundle: its components.
+    parts: tuple[PartStand, ...] = ()
 
 
 def parse_record(folded: str, fields: Mapping[str, str]) -> Record:
     """A record from its hash."""
     listings = {}
     for name in fields:
-        if name.endswith(":level"):
+        if name.endswith(":level") and name.count(":") == 1:  # a component of a bundle may be called anything
             channel = name[: -len(":level")]
             listings[channel] = _parse_listing(channel, fields)
     on_hand = fields.get("on_hand")
@@ -108,7 +121,14 @@ def parse_record(folded: str, fields: Mapping[str, str]) -> Record:
         revision=int(fields.get("rev", 0)),
         last=fields.get("last", ""),
         listings=listings,
+        parts=_parse_parts(fields) if "bundle:recipe" in fields else (),
     )
+
+
+def _parse_parts(fields: Mapping[str, str]) -> tuple[PartStand, ...]:
+    stands = {name.removeprefix("bundle:part:"): fields[name] for name in fields if name.startswith("bundle:part:")}
+    counts = ((component, text.split(" ")[1]) for component, text in stands.items())
+    return tuple(PartStand(component, None if there == "-" else int(there)) for component, there in counts)
 
 
 def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:

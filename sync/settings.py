@@ -25,6 +25,7 @@ from sync import addresses
 from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError, instead
 from sync.guard import GuardSettings
+from sync.mapping import Aliases, MappingSettings, aliases_of
 from sync.recipes import Recipes, recipes_of
 from sync.rules import PolicySettings, Rule, rules_of
 
@@ -124,6 +125,9 @@ class Settings(BaseSettings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     """What the channels show of the stock of record; see ``docs/policy.md``."""
 
+    mapping: MappingSettings = Field(default_factory=MappingSettings)
+    """Which SKUs differ between channels; see ``docs/mapping.md``."""
+
     bundles: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
     """SKUs that are made of others: for each, its components and how many of each; see ``docs/bundles.md``."""
 
@@ -142,6 +146,7 @@ class Settings(BaseSettings):
     _channels: dict[str, ChannelSettings] = PrivateAttr(default_factory=dict)
     _rules: tuple[Rule, ...] = PrivateAttr(default=())
     _recipes: Recipes = PrivateAttr(default_factory=Recipes)
+    _aliases: Aliases = PrivateAttr(default_factory=Aliases)
 
     @property
     def file(self) -> Path:
@@ -162,6 +167,11 @@ class Settings(BaseSettings):
     def recipes(self) -> Recipes:
         """All bundles, those of their CSV included."""
         return self._recipes
+
+    @property
+    def aliases(self) -> Aliases:
+        """The SKUs that channels write otherwise than we do."""
+        return self._aliases
 
     @classmethod
     def settings_customise_sources(
@@ -241,6 +251,7 @@ def load_settings() -> Settings:
     settings.guard.check(file, settings.channels)
     settings._rules = rules_of(settings.policy, file, settings.channels)
     settings._recipes = recipes_of(settings.bundles, settings.bundles_csv, file)
+    settings._aliases = aliases_of(settings.mapping, file, settings.channels)
     base = file.parent
     return settings.model_copy(
         update={

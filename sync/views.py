@@ -56,6 +56,8 @@ class HeldView(NamedTuple):
     target: int | None
     #: The channel's own words, or the id of the other listing with this SKU.
     words: str
+    #: Units that the channel offers and that may not be there: those above the target, and all where nobody knows.
+    at_risk: int
 
 
 def held(context: Context, records: Iterable[Record]) -> Iterator[HeldView]:
@@ -65,8 +67,23 @@ def held(context: Context, records: Iterable[Record]) -> Iterator[HeldView]:
         for name, view in listing_views(context, record, now_ms, paused).items():
             if view.state in (State.PARKED, State.QUARANTINED, State.MISSING):
                 hold = record.listings[name].hold
-                words = hold.words if hold else "the authority has never counted it"
-                yield HeldView(record.sku, name, view.state, view.level, view.target, words)
+                words = hold.words if hold else uncounted(context, record)
+                yield HeldView(record.sku, name, view.state, view.level, view.target, words, _at_risk(view))
+
+
+def uncounted(context: Context, record: Record) -> str:
+    """Why a SKU has no on hand."""
+    recipe = context.ledger.roster.recipes.bundles.get(record.folded)
+    if recipe is None:
+        return "the authority has never counted it"
+    known = {part.folded: part.on_hand for part in record.parts}
+    missing = [part.sku for part in recipe.parts if known.get(part.folded) is None]
+    return f"the authority has never counted {' and '.join(missing)}, of which it is made"
+
+
+def _at_risk(view: ListingView) -> int:
+    covered = 0 if view.state is State.QUARANTINED else view.target or 0
+    return max(0, view.level - covered)
 
 
 def held_row(view: HeldView) -> dict[str, Any]:
@@ -77,6 +94,8 @@ def held_row(view: HeldView) -> dict[str, Any]:
 def movement_row(movement: Movement) -> dict[str, Any]:
     """A row of ``history --json``."""
     return {
+        "id": movement.id,
+        "sku": movement.sku,
         "at": movement.at.isoformat(timespec="milliseconds"),
         "units": movement.units,
         "on_hand": movement.on_hand,

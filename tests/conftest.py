@@ -18,7 +18,8 @@ from channels.errors import ChannelError, Unreachable
 from sync import embedded
 from sync.context import Context
 from sync.counters import Counters
-from sync.ledger import NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
+from sync.ledger import NO_ALIASES, NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
+from sync.mapping import Aliases
 from sync.recipes import Recipes
 from sync.records import Listing, Record
 from sync.settings import Settings
@@ -348,14 +349,18 @@ class Town:
 
     @classmethod
     def build(
-        cls, store: TimedStore, channels: Mapping[str, Capabilities] = CHANNELS, recipes: Recipes = NO_BUNDLES
+        cls,
+        store: TimedStore,
+        channels: Mapping[str, Capabilities] = CHANNELS,
+        recipes: Recipes = NO_BUNDLES,
+        aliases: Aliases = NO_ALIASES,
     ) -> Town:
         built = {name: MemoryChannel(name, capabilities) for name, capabilities in channels.items()}
         context = Context(Settings.model_construct(authority="till"))
         context.store = store
         context.counters = counters(store)
         context.channels = built
-        context.settings._recipes = recipes
+        context.settings._recipes, context.settings._aliases = recipes, aliases
         return cls(context, *built.values())
 
     @property

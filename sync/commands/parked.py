@@ -39,10 +39,12 @@ def parked(ctx: click.Context, as_json: bool) -> None:
         return
     out, states = console(), set[State]()
     while chunk := list(islice(found, ROWS_A_TABLE)):
-        rows = table(None, ["SKU", "channel", "state", "level", "target", "why"], right=["level", "target"])
+        columns = ["SKU", "channel", "state", "level", "target", "at risk", "why"]
+        rows = table(None, columns, right=["level", "target", "at risk"])
         for view in chunk:
             states.add(view.state)
-            cells = (view.sku, view.channel, view.state.value, str(view.level), figure(view.target), view.words)
+            figures = (str(view.level), figure(view.target), str(view.at_risk))
+            cells = (view.sku, view.channel, view.state.value, *figures, view.words)
             rows.add_row(*(Text(cell) for cell in cells))
         out.print(rows)
     for state in sorted(states):

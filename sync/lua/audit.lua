@@ -2,9 +2,10 @@
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, audits:<channel>
 -- ARGV     1 channel, 2 now ms, 3 cause, 4 number of writable channels, their names, the number of bundles and
---          components among the listings, each with its sign (see lib_movement.lua), then five for each listing:
---            folded, "close", <channel>:due as it was seen, units sold in that window, those of them beside a write
---            folded, "quiet", <channel>:edge as it was seen, a moment up to which nothing was sold, 0
+--          components among the listings, each with its sign (see lib_movement.lua), then six for each listing:
+--            folded, "close", <channel>:due as it was seen, units sold in that window, those of them beside a write,
+--              the orders that these were sold by, in words
+--            folded, "quiet", <channel>:edge as it was seen, a moment up to which nothing was sold, 0, ""
 -- Answer   two for each listing: what happened, units.
 --            moved    that many units had been missed, and are booked
 --            clean    nothing was missed           quiet   nothing was sold since the write
@@ -27,7 +28,7 @@ local function rest(key, folded)
   end
 end
 
-local function close(key, folded, seen, sold, beside)
+local function close(key, folded, seen, sold, beside, orders)
   if redis.call('HGET', key, channel .. ':due') ~= seen then return 'late', 0 end
   local d, clean, assumed = string.match(seen, '^%d+ (%-?%d+) (%d) %d+ %d+ %d+ (%d+)$')
   local missed = math.min(math.max(-sold - tonumber(d), -beside), tonumber(assumed))
@@ -37,7 +38,8 @@ local function close(key, folded, seen, sold, beside)
   if missed == 0 then return 'clean', 0 end
   local why = missed > 0 and 'not sold after all' or clean == '1' and 'sold under a write'
     or 'sold under a write, less stock assumed'
-  move(key, folded, missed, redis.call('HGET', key, channel .. ':level'), why, cause)
+  local by = orders ~= '' and missed < 0 and orders .. ', ' .. cause or cause
+  move(key, folded, missed, redis.call('HGET', key, channel .. ':level'), why, by)
   return missed < 0 and clean ~= '1' and 'unclear' or 'moved', missed
 end
 
@@ -55,11 +57,11 @@ local function quiet(key, folded, seen, until_ms)
 end
 
 local answer = {}
-for i = first, #ARGV, 5 do
+for i = first, #ARGV, 6 do
   local folded, word = ARGV[i], ARGV[i + 1]
   local act = word == 'close' and close or quiet
   local what, units = act(prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]),
-    tonumber(ARGV[i + 4]))
+    tonumber(ARGV[i + 4]), ARGV[i + 5])
   answer[#answer + 1] = what
   answer[#answer + 1] = units
 end
