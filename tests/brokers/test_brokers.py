@@ -5,22 +5,17 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from channels.amazon.sandbox.account import SoldOut
-from channels.bigcommerce.sandbox.store import OutOfStock
 from tests.brokers.servers import RABBITMQ, Guarded, RedisServer, programs, rabbitmq, running
 from tests.processes.conftest import Shop, shop
+from tests.processes.trade import SCHEDULE, Trade
 from tests.waiting import wait_until
 
 __all__ = ["shop"]
@@ -28,23 +23,6 @@ __all__ = ["shop"]
 pytestmark = [pytest.mark.brokers, pytest.mark.timeout(300)]
 
 PROGRAMS = programs()
-
-#: SKUs of the shop, and units of each to begin with.
-SKUS, UNITS = 60, 100
-
-SCHEDULE = """
-[sweep]
-task = "sync.sweep"
-every = "1s"
-
-[reconcile]
-task = "sync.reconcile"
-every = "2s"
-
-[audit-orders]
-task = "sync.audit_orders"
-every = "2s"
-"""
 
 
 def program(name: str) -> Path:
@@ -93,13 +71,9 @@ def test_rabbitmq_as_the_broker_may_die_under_load(shop: Shop, tmp_path: Path) -
 
 def holds_through(shop: Shop, servers: str, trouble: Callable[[], None], *, trades_meanwhile: bool = True) -> None:
     """Two workers and the scheduler go on through the trouble by themselves, and every unit is accounted for."""
-    for number in range(1, SKUS + 1):
-        shop.store.store.add(f"SKU-{number}", UNITS)
-        shop.amazon.account.put(f"SKU-{number}", UNITS - 10)
-    shop.amazon.buckets.scale = 1000.0
+    trade = Trade.begin(shop)
     (shop.folder / "schedule").write_text(SCHEDULE)
     shop.configure(f'{servers}\nschedule = "schedule"\nwrite_lease_s = 61\n' + shop.settings)
-    trade = Trade(shop)
     with shop.worker("-n", "one@%h"), shop.worker("-n", "two@%h"), shop.process("beat", "beat"):
         assert shop.run("reconcile", "--watch", "--timeout", "50").code == 0
         with trade.going_on() if trades_meanwhile else nothing():
@@ -117,52 +91,6 @@ def holds_through(shop: Shop, servers: str, trouble: Callable[[], None], *, trad
 @contextmanager
 def nothing() -> Iterator[None]:
     yield
-
-
-@dataclass
-class Trade:
-    """Sales on both channels, in a thread of their own."""
-
-    shop: Shop
-    sold: Counter[str] = field(default_factory=Counter)
-    sales: int = 0
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        over = threading.Event()
-        thread = threading.Thread(target=self._sell, args=(over,))
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-    def _sell(self, over: threading.Event) -> None:
-        rng = random.Random(7)
-        while not over.wait(0.15):
-            sku = f"SKU-{rng.randint(1, SKUS)}"
-            try:
-                if rng.random() < 0.5:
-                    self.shop.store.store.sell(sku, 1)
-                else:
-                    self.shop.amazon.account.sell(sku, 1)
-            except (OutOfStock, SoldOut):
-                continue
-            self.sold[sku] += 1
-            self.sales += 1
-
-    def is_accounted_for(self) -> bool:
-        """Whether the stock of record and both channels show what there truly is."""
-        ran = self.shop.run("stock", "--json")
-        if ran.code:
-            return False
-        true = {f"SKU-{number}": UNITS - self.sold[f"SKU-{number}"] for number in range(1, SKUS + 1)}
-        return (
-            {sku: row["on_hand"] for sku, row in self.shop.stock().items()} == true
-            and dict(self.shop.store.store.levels()) == true
-            and {sku: self.shop.amazon.account.shown(sku) for sku in true} == true
-        )
 
 
 def answers(url: str) -> bool:
