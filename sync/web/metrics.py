@@ -20,7 +20,6 @@ from sync.context import Context
 from sync.holds import Kind
 from sync.pull import Pulls
 from sync.records import State
-from sync.schedule import load_schedule
 from sync.web import catalogue
 from sync.web.catalogue import Metric
 
@@ -45,8 +44,7 @@ def _found(context: Context) -> Iterator[tuple[Metric, Values]]:
     yield catalogue.EVENT_TO_WRITE, _histogram(took, sums_ms)
     yield from _channels(context)
     yield from _budgets(context)
-    scheduled = load_schedule(context.settings.schedule)
-    yield catalogue.TICK, {(entry,): at for entry, at in Ticks(context.store).last().items() if entry in scheduled}
+    yield catalogue.TICK, {(entry,): at for entry, at in Ticks(context.store).last().items()}
     yield catalogue.OVERSOLD, {(): context.ledger.oversold()}
     yield from _census(census.last(context.store))
 

@@ -32,7 +32,6 @@ DOC = Path(__file__).parents[2] / "docs" / "metrics.md"
 def town(store: TimedStore) -> Town:
     """Five SKUs, ten of each everywhere but on the market, and everything that can be counted has happened once."""
     town = Town.build(store)
-    town.context.settings = town.context.settings.model_copy(update={"schedule": None})
     for number in range(5):
         town.put(f"SKU-{number}", 10)
     for channel in town.everywhere:
@@ -151,7 +150,6 @@ def test_the_time_of_the_counting_is_told_and_a_count_without_time_changes_nothi
 
 def test_before_anything_was_counted_nothing_is_said_of_it(store: TimedStore) -> None:
     town = Town.build(store)
-    town.context.settings = town.context.settings.model_copy(update={"schedule": None})
     assert scraped(town, "census_timestamp_seconds") is None
     assert scraped(town, "last_pull_timestamp_seconds", channel="till") is None
     assert scraped(town, "waiting", channel="store", work="push") == 0
