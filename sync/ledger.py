@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -178,22 +179,24 @@ class Ledger:
             *self.roster.writable,
         ]
         merged = Merged()
-        rows: dict[int, list[str | int]] = {}
+        rows: dict[int, list[str | int]] = {bucket: [] for bucket in range(BUCKETS)}
         ours = self.roster.aliases.ours(channel)
         for sku, ref, units in levels:
             folded = fold(sku)
             if folded in ours:
                 sku = ours[folded]
                 folded = fold(sku)
-            if not folded.isascii() and not _storable(sku):
+            try:
+                bucket = bucket_of(folded)
+            except UnicodeEncodeError:  # half a surrogate pair, from a channel's JSON: it cannot be written down
                 merged.counts["unreadable"] += 1
                 continue
             merged.valid.add(folded)
-            rows.setdefault(bucket_of(folded), []).extend((folded, sku.strip(), ref, units))
+            rows[bucket] += (folded, sku.strip(), ref, units)
             merged.rows += 1
+        rows = {bucket: flat for bucket, flat in rows.items() if flat}
         calls = [
-            Call([bucket_prefix(bucket)], [*head, *self.roster.recipes.kin(map(str, islice(flat, 0, None, 4))), *flat])
-            for bucket, flat in rows.items()
+            Call([bucket_prefix(bucket)], [*head, *self._kin(flat), json.dumps(flat)]) for bucket, flat in rows.items()
         ]
         answers = self.store.run("merge", calls)
         self.bundles.work()
@@ -214,6 +217,9 @@ class Ledger:
                         extra={"trouble": "quarantined", "channel": channel, "sku": flat[4 * index + 1]},
                     )
         return merged
+
+    def _kin(self, flat: Sequence[str | int]) -> list[str | int]:
+        return self.roster.recipes.kin(map(str, islice(flat, 0, None, 4)))
 
     def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:
         """After a full reading: note the listings that it did not show (rule 7), and the twins that are gone."""
@@ -315,15 +321,6 @@ def _movement(movement_id: str, fields: Mapping[str, str]) -> Movement:
         cause=fields["cause"],
         level=int(fields["level"]),
     )
-
-
-def _storable(text: str) -> bool:
-    """Whether a text is Unicode that can be written down; half a surrogate pair from a channel's JSON cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _record_key(folded: str) -> str:

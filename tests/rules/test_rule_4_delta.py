@@ -167,6 +167,7 @@ def test_case_folded_and_trimmed_skus_are_one(bench: Bench) -> None:
 
 def test_skus_are_opaque(bench: Bench) -> None:
     names = ["a:b", "{1}", "ä ö", "*", "sku:sku:", "1|2", 'quo"te', "new\nline", "0", "x" * 300]
+    names += ["back\\slash", "nul\0", "🪴", "a\u2028b"]
     bench.merge("till", [Level(name, f"r{number}", number) for number, name in enumerate(names)])
 
     assert list(bench.ledger.skus()) == sorted(name.strip().casefold() for name in names)

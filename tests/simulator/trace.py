@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,8 +47,8 @@ def _flat(answers: Sequence[Any], place: int) -> list[str]:
 
 def _merge(args: Sequence[str], answer: Sequence[Any], start_ms: int) -> Iterator[str]:
     began, ended = ((int(arg) - start_ms) / 1000 for arg in args[2:4])
-    first = 14 + int(args[13])
-    rows = [(args[at], args[at + 3]) for at in range(first, len(args), 4)]
+    flat = json.loads(args[-1])
+    rows = zip(flat[::4], flat[3::4], strict=True)
     told: dict[int, list[str]] = {}
     for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
         told.setdefault(index, []).append(f"{what} {units:+d}" if units else what)
