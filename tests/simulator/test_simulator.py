@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from tests.simulator.campaign import run_seeds
 from tests.simulator.channels import CAPABILITIES
 from tests.simulator.mutants import MUTANTS
-from tests.simulator.plan import MODES, Plan, Run, Sale, plan
+from tests.simulator.plan import MODES, Plan, Run, SetBack, plan
 from tests.simulator.run import Simulation
 from tests.simulator.shrink import shrink
 from tests.simulator.store import SimStore
@@ -45,13 +46,18 @@ def test_a_bug_that_is_built_in_is_caught(store: SimStore, name: str) -> None:
     assert next(caught, None) is not None
 
 
-def test_a_failing_run_is_made_short(store: SimStore) -> None:
+def test_failing_runs_are_made_short(store: SimStore) -> None:
+    def fails(one: Plan) -> bool:
+        return bool(Simulation(one, store).run().faults)
+
     with MUTANTS["orders not checked"].installed():
-        seed = next(seed for seed in range(ENOUGH) if Simulation(plan("catalog", seed), store).run().faults)
-        long = plan("catalog", seed)
-        short = shrink(long, lambda one: bool(Simulation(one, store).run().faults))
-    assert len(short.events) <= 8 < len(long.events)
-    assert any(isinstance(event, Sale) for event in short.events)
+        failing = filter(fails, (plan("catalog", seed) for seed in range(ENOUGH)))
+        pairs = [(long, shrink(long, fails)) for long in islice(failing, 3)]
+        assert all(fails(short) for _, short in pairs)
+    lengths = [(len(long.events), len(short.events)) for long, short in pairs]
+    assert len(lengths) == 3
+    assert all(short <= long / 3 for long, short in lengths)
+    assert min(short for _, short in lengths) <= 4
 
 
 def test_relative_writes_need_no_orders_while_answers_arrive(store: SimStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +73,10 @@ def test_relative_writes_need_no_orders_while_answers_arrive(store: SimStore, mo
 
 
 def _undisturbed(world: Plan) -> Plan:
-    """The same world, but no call fails and no worker dies or stands still."""
+    """The same world, but no call fails, no worker dies or stands still, and the store keeps all it knows."""
     events = tuple(
-        replace(event, crash_at=0, stands_ms=0) if isinstance(event, Run) else event for event in world.events
+        replace(event, crash_at=0, stands_ms=0) if isinstance(event, Run) else event
+        for event in world.events
+        if not isinstance(event, SetBack)
     )
     return replace(world, faults=0.0, stalls=0.0, events=events)
