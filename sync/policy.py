@@ -44,11 +44,11 @@ class Step(NamedTuple):
 
 WORDS = {
     "on hand": "the stock of record",
-    "uncounted": "the authority has not counted it yet, so nothing is written",
+    "uncounted": "the authority has not counted it yet",
     "floor": "more was sold than there was; less than nothing is never shown",
     "read only": "this channel is read and never written",
-    "exclude": "not for this channel, so nothing is written",
-    "pin": "its level here is left to people, so nothing is written",
+    "exclude": "not for this channel",
+    "pin": "its level here is left to people",
     "buffer": "{} kept back",
     "share": "{} percent of it, rounded down",
     "cap": "at most {}",
