@@ -14,7 +14,7 @@ from channels.batches import write_split
 from channels.errors import Throttled, Unanswered, Unreachable
 from sync.store import fold
 from tests.simulator.requests import LAG_SHARE, Request
-from tests.simulator.world import Place, Shelf, World
+from tests.simulator.world import Place, Sent, Shelf, World
 
 #: What each kind can do, as the real adapters declare it; Amazon's times are scaled down.
 CAPABILITIES = {
@@ -123,7 +123,9 @@ class ModelChannel(Channel):
         request = Request(self, writes, rng)
         worker = engine.current
         for write in writes:
-            revision = worker.revisions.get((self.name, fold(write.sku))) if worker else None
+            listing = self.name, fold(write.sku)
+            revision = worker.revisions.get(listing) if worker else None
+            self.world.sent.append(Sent(*listing, (worker or engine).revisions[listing], write.units))
             request.check(write, revision)
         self._tell(f"is sent {request}")
         out_ms = _latency(rng)

@@ -84,6 +84,8 @@ class Engine:
         self.live: list[Worker] = []
         self.crashes = 0
         self.error: BaseException | None = None
+        #: The same as of a worker, of claims that are made while none lives.
+        self.revisions: dict[tuple[str, str], int] = {}
         self._queue: list[tuple[int, int, Callable[[], None] | Worker]] = []
         self._sequence = 0
         self._main = threading.Lock()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from sync.context import Context
-from sync.records import State, state_of
+from sync.ledger import Movement
+from sync.records import Record, State, state_of
 from tests.simulator.plan import Edit, Return
 from tests.simulator.world import World
 
@@ -50,7 +54,23 @@ def faults(world: World, context: Context) -> list[str]:
     return found
 
 
-def _stock(world: World, context: Context, record) -> list[str]:  # type: ignore[no-untyped-def]
+def _written(world: World, context: Context, record: Record, movements: Sequence[Movement]) -> list[str]:
+    """For any write that was sent, the history and the rules reproduce the number that was written."""
+    found = []
+    for sent in world.sent:
+        if sent.sku == record.folded:
+            on_hand = next((m.on_hand for m in reversed(movements) if m.revision <= sent.revision), None)
+            then = replace(record, on_hand=on_hand, revision=sent.revision)
+            wanted = context.policy.targets(then)[sent.channel]
+            if wanted.units != sent.units:
+                way = " > ".join(f"{step.rule} {step.units}" for step in wanted.steps)
+                what = f"{sent.units} at revision {sent.revision}, but {on_hand} on hand make {wanted.units}: {way}"
+                found.append(f"{sent.channel}: {sent.sku}: was sent {what}")
+            world.counts["explained"] += 1
+    return found
+
+
+def _stock(world: World, context: Context, record: Record) -> list[str]:
     found = []
     movements = context.ledger.history(record.sku)
     booked = sum(movement.units for movement in movements)
@@ -64,6 +84,7 @@ def _stock(world: World, context: Context, record) -> list[str]:  # type: ignore
         mine = sum(m.units for m in movements if m.channel == name and m.why != "opened")
         if mine != world.moved[name, record.sku]:
             found.append(f"{record.sku}: {mine:+d} booked from {name}, {world.moved[name, record.sku]:+d} happened")
+    found += _written(world, context, record, movements)
     before = 0
     for movement in movements:
         before += movement.units

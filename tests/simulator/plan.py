@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sync.rules import Rule
+
 #: How the shop is written, or that Amazon stands in its place.
 MODES = ("catalog", "inventory", "relative", "amazon")
 
@@ -19,6 +21,9 @@ Task = Literal["pull", "refresh", "push", "audit"]
 #: What workers take up, the likelier the more often it stands here.
 TASKS: tuple[Task, ...] = ("pull", "refresh", "push", "push", "push", "audit")
 
+
+#: In which share of the worlds rules make another number of on hand.
+RULED = 0.3
 
 #: In which share of the worlds the store is set back.
 SET_BACK = 0.15
@@ -143,6 +148,25 @@ class Plan:
     #: How likely a worker is held up for long at a boundary.
     stalls: float
     events: tuple[Event, ...] = field(default=())
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What the merchant of some worlds has ruled: something for all channels, one of them, or one SKU."""
+        rng = self.rng("rules")
+        if rng.random() >= RULED:
+            return ()
+        names, skus = ["", *(site.name for site in self.sites)], ["", "", *self.skus, "*-[AB]"]
+        choices: dict[str, tuple[int, ...]] = {
+            "buffer": (1, 2),
+            "share": (50, 80),
+            "cap": (2, 5),
+            "fixed": (3,),
+            "minimum": (2, 3),
+        }
+        return tuple(
+            Rule(rng.choice(skus), rng.choice(names), ((key, rng.choice(choices[key])),), "the merchant")
+            for key in rng.sample(sorted(choices), rng.randint(1, 3))
+        )
 
     def rng(self, what: object) -> random.Random:
         """The generator of one event or part of this run."""

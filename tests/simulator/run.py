@@ -13,6 +13,7 @@ from channels.errors import ChannelError
 from sync import audit, pull, push, recovery, refresh
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.policy import Policy
 from sync.settings import Settings
 from sync.writes import Claim, Intent, Writes
 from tests.conftest import counters
@@ -62,8 +63,8 @@ class _Writes(Writes):
         claims = super().claim(channel, token, intents, now_ms, **options)
         worker = self.engine.current
         for claim, intent in zip(claims, intents, strict=True):
-            if worker and claim.what == "claimed":
-                worker.revisions[channel, claim.folded] = intent.revision
+            if claim.what == "claimed":
+                (worker or self.engine).revisions[channel, claim.folded] = intent.revision
         return claims
 
 
@@ -83,6 +84,8 @@ class Simulation:
         store.attach(self.engine)
         self.store = store
         self.context = Context(Settings.model_construct(authority=plan_.authority))
+        channels = [(site.name, site.kind != "till") for site in plan_.sites]
+        self.context.policy = Policy(channels, plan_.rules)
         models = {name: _model(self.world, place) for name, place in self.world.places.items()}
         writes = _Writes(store)
         writes.engine = self.engine
@@ -185,6 +188,7 @@ class Simulation:
         """What a person does after a restored backup: workers stopped, the store as it was, then a recovery."""
         self.engine.kill()
         self.store.set_back()
+        self.world.sent.clear()  # the history that explains them is gone
         for _, shelf in self.world.shelves():
             shelf.revision = -1
         self.engine.tell("", "--- the store is set back")

@@ -25,6 +25,16 @@ class Order:
     changed_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One write as it was sent, and the revision at which its listing was claimed."""
+
+    channel: str
+    sku: str
+    revision: int
+    units: int
+
+
 @dataclass(slots=True)
 class Shelf:
     """One listing as it really is."""
@@ -91,6 +101,8 @@ class World:
     counts: Counter[str] = field(default_factory=Counter)
     #: What the rules forbid and was seen while it happened.
     violations: list[str] = field(default_factory=list)
+    #: Every write that was sent since the store was set back.
+    sent: list[Sent] = field(default_factory=list)
     calm: bool = False
     #: SKUs that some channel has refused to write, in order.
     refused_ever: dict[str, None] = field(default_factory=dict)
