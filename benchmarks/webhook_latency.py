@@ -35,7 +35,7 @@ import requests
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.bigcommerce.sandbox.webhooks import Delivery
 from sync import embedded
-from sync.commands.sandbox import settings_table
+from sync.commands.sandbox import TRUST, settings_table
 
 #: How many variants one product has.
 VARIANTS = 5
@@ -154,7 +154,8 @@ def main() -> None:
     watch_there(there, watch)
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="webhook-latency-"))
     with here.serve(deliver=False) as here_url, there.serve() as there_url:
-        tables = [
+        tables = [TRUST]
+        tables += [
             settings_table(
                 name, sandbox.settings(url) | {"webhook_url": f"http://127.0.0.1:{port}", "write": options.write}
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from kombu.exceptions import OperationalError
 
-from sync import runs
+from sync import gate, runs
 from sync.store import PREFIX
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Bells:
             if name == beside or name in paused or not channel.capabilities.writes:
                 continue
             rank = context.worklist.first_rank(name)
-            if rank is not None and not context.breaker.closed_to(name, now_ms, "sync.push", rank):
+            if rank is None or context.breaker.closed_to(name, now_ms, "sync.push", rank):
+                continue
+            if not gate.rests(context, name):
                 self.ring("sync.push", name)
 
     def _send(self, key: str, task: str, channel: str, countdown: float | None = None) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from channels import Channel, ChannelSettings, Services, channel_type
 from sync import embedded
+from sync.admissions import Admissions
 from sync.breaker import Breaker
 from sync.budget import StoreBudget
 from sync.counters import Counters
@@ -95,6 +96,11 @@ class Context:
     def holds(self) -> Holds:
         """What the guard has stopped."""
         return Holds(self.store)
+
+    @cached_property
+    def admissions(self) -> Admissions:
+        """Listings that a person has let through one by one."""
+        return Admissions(self.store)
 
     @cached_property
     def pauses(self) -> Pauses:

@@ -89,7 +89,7 @@ def reason(target: Target, movement: Movement | None) -> str:
 
 def _dirty_records(context: Context, name: str) -> Iterator[Sequence[Record]]:
     parts: Iterable[list[str]] = (context.worklist.dirty_in(bucket, name) for bucket in range(BUCKETS))
-    if context.worklist.dirty_count(name).all <= SORTED:
+    if context.worklist.dirty_count(name) <= SORTED:
         parts = [list(chain.from_iterable(parts))]
     for skus in parts:
         skus.sort()

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sync.context import Context
+from sync.gate import unread
+from sync.holds import Kind
 from sync.pull import Pulls
 
 
@@ -66,4 +68,14 @@ def _waits(context: Context, name: str, *, read: bool) -> str:
     pause = context.pauses.of(name)
     if pause and (read or pause.reading):
         return f"{pause.words}; end it: celery -A sync resume {name}"
+    for kind in (Kind.FIRST_CONTACT, Kind.PLAN):
+        hold = context.holds.of(kind, name) if read else None
+        if hold:
+            return (
+                f"{hold.figures.changed} writes wait for approval: celery -A sync plan --channel {name}, then: celery"
+                f" -A sync approve {hold.id}"
+            )
+    before = "" if context.holds.contacted(name) or context.settings.guard.auto_approve_first else unread(context, name)
+    if read and before and before != name and context.breaker.trouble(before):
+        return f"nothing is written before {before} has been read"
     return ""

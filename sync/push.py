@@ -17,7 +17,7 @@ from itertools import chain, groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
-from sync import budget, recovery, webhooks
+from sync import budget, gate, recovery, webhooks
 from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
@@ -64,7 +64,8 @@ class Pushed:
 def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     """Bring the dirty listings of a channel to their targets, the most urgent first.
 
-    A channel that is paused, before or meanwhile, is not written; what is wrong stays dirty.
+    A channel that is paused, before or meanwhile, is not written, and one whose plan waits for a person only where
+    that person has let single listings through; what is wrong stays dirty.
 
     Raises:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
@@ -73,14 +74,16 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     if context.channel(name).capabilities.writes and not recovery.under_way(context.store):
         with in_force(context, name, deadline):
             _push(context, name, deadline, pushed)
+        gate.passed(context, name)
     return pushed
 
 
 def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> None:
     channel = context.channel(name)
+    ranks = context.worklist.ranks if gate.passes(context, name) else context.admissions.ranks
     tried: dict[str, float] = {}
     while not deadline.over:
-        dirty = _not_tried(context.worklist.ranks(name, LOOKAHEAD), tried)
+        dirty = _not_tried(ranks(name, LOOKAHEAD), tried)
         if not dirty:
             return
         tried.update(dirty)
@@ -95,7 +98,7 @@ def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> No
             need = min(
                 urgency(record.listings[name].level, context.policy.target(record, name) or 0) for record in batch
             )
-            if any(rank < need * CLASS for rank in _not_tried(context.worklist.ranks(name, 1), tried).values()):
+            if any(rank < need * CLASS for rank in _not_tried(ranks(name, 1), tried).values()):
                 _forget(tried, (record.folded for record in waiting))  # something more urgent has come
                 break
             with budget.urgency(NEEDS[need]):

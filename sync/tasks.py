@@ -16,9 +16,9 @@ from channels.errors import ChannelError, Throttled, Unanswered
 from channels.webhooks import BadEvent
 from sync import audit as auditing
 from sync import census as counting
+from sync import decisions, gate, recovery, rulebook, webhooks
 from sync import pull as pulling
 from sync import push as pushing
-from sync import recovery, rulebook, webhooks
 from sync import refresh as refreshing
 from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
@@ -159,6 +159,7 @@ def sweep() -> None:
     """Ring for whatever has waited: a ring may be lost, what is to be done is not."""
     context = app.context
     context.ledger.bundles.work()
+    decisions.carry_out_all(context)
     paused = context.pauses.all()
     recovering = recovery.end_if_over(context)
     for name, channel in context.channels.items():
@@ -175,7 +176,9 @@ def sweep() -> None:
         for task, is_wanted in wanted.items():
             if name in paused and paused[name].stops(task):
                 continue
-            if is_wanted and not context.breaker.closed_to(name, now_ms, task, _rank(task, name)):
+            if not is_wanted or context.breaker.closed_to(name, now_ms, task, _rank(task, name)):
+                continue
+            if task != "sync.push" or not gate.rests(context, name):
                 bells.ring(task, name)
 
 

@@ -30,14 +30,6 @@ class Waiting(NamedTuple):
     audits: int
 
 
-class Dirty(NamedTuple):
-    """How many listings of a channel may be wrong."""
-
-    all: int
-    #: Those among them of which nothing is left while the channel shows some.
-    to_zero: int
-
-
 class Crowd(NamedTuple):
     """The marks of a channel that are due now, and what else is to be read soon."""
 
@@ -82,15 +74,12 @@ class Worklist:
         """All folded SKUs of one bucket whose listing may be wrong, in no order."""
         return cast("list[str]", self.store.client.zrange(_key(bucket, "dirty", channel), 0, -1))
 
-    def dirty_count(self, channel: str) -> Dirty:
+    def dirty_count(self, channel: str) -> int:
         """How many listings may be wrong."""
         pipeline = self.store.client.pipeline(transaction=False)
         for bucket in range(BUCKETS):
-            key = _key(bucket, "dirty", channel)
-            pipeline.zcard(key)
-            pipeline.zcount(key, "-inf", f"({CLASS!r}")
-        found = pipeline.execute()
-        return Dirty(sum(found[::2]), sum(found[1::2]))
+            pipeline.zcard(_key(bucket, "dirty", channel))
+        return sum(pipeline.execute())
 
     def due_marks(self, channel: str, now_ms: int, limit: int) -> list[str]:
         """Refs to be read again now, the longest waiting first."""

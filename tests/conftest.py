@@ -18,6 +18,7 @@ from channels.errors import ChannelError, Unreachable
 from sync import embedded
 from sync.context import Context
 from sync.counters import Counters
+from sync.guard import GuardSettings
 from sync.ledger import NO_ALIASES, NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
 from sync.mapping import Aliases
 from sync.recipes import Recipes
@@ -38,6 +39,9 @@ STORE = Capabilities(
 )
 #: A marketplace that takes a write and shows it some time later.
 MARKET = Capabilities(writes=True, write_batch=3, read_batch=4, settle_s=5.0, visible_within_s=60.0)
+
+#: Whoever tests something else does not want to be asked whether it may be written.
+TRUSTING = GuardSettings(auto_approve_first=True, plan_share=1.0)
 
 CHANNELS: Mapping[str, Capabilities] = {"till": TILL, "store": STORE, "market": MARKET}
 
@@ -354,9 +358,10 @@ class Town:
         channels: Mapping[str, Capabilities] = CHANNELS,
         recipes: Recipes = NO_BUNDLES,
         aliases: Aliases = NO_ALIASES,
+        guard: GuardSettings = TRUSTING,
     ) -> Town:
         built = {name: MemoryChannel(name, capabilities) for name, capabilities in channels.items()}
-        context = Context(Settings.model_construct(authority="till"))
+        context = Context(Settings.model_construct(authority="till", guard=guard))
         context.store = store
         context.counters = counters(store)
         context.channels = built

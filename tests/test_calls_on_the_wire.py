@@ -19,7 +19,7 @@ from sync.ledger import Window
 from sync.pull import pull
 from sync.push import push
 from sync.settings import Settings
-from tests.conftest import TimedStore, counters
+from tests.conftest import TRUSTING, TimedStore, counters
 
 WriteMode = Literal["catalog", "inventory", "relative"]
 
@@ -34,7 +34,7 @@ class Wire:
         self.store, self.sandbox = store, sandbox
         settings = BigCommerceSettings.model_validate({**sandbox.settings(url), "write": write})
         self.channel: Channel = BigCommerceChannel("store", settings)
-        self.context = Context(Settings.model_construct(authority="store"))
+        self.context = Context(Settings.model_construct(authority="store", guard=TRUSTING))
         self.context.store = store
         self.context.counters = counters(store)
         self.context.channels = {"store": self.channel}

@@ -15,7 +15,7 @@ from sync.deadline import Deadline
 from sync.pull import pull
 from sync.refresh import refresh
 from sync.settings import Settings
-from tests.conftest import TimedStore, counters
+from tests.conftest import TRUSTING, TimedStore, counters
 
 pytest.importorskip("boto3", reason="the queue is read with boto3, an extra")
 
@@ -38,7 +38,7 @@ def test_a_notification_of_a_sale_is_a_movement_soon(store: TimedStore) -> None:
     sandbox.account.put("MUG", 10)
     with sandbox.serve() as url:
         table = sandbox.settings(url) | sandbox.queue_settings(url) | {"settle_s": 0}
-        context = Context(Settings.model_construct(authority="amazon"))
+        context = Context(Settings.model_construct(authority="amazon", guard=TRUSTING))
         context.store = store
         context.counters = counters(store)
         context.channels = {"amazon": AmazonChannel("amazon", AmazonSettings.model_validate(table))}

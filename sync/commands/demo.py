@@ -25,7 +25,7 @@ from sync.celery import SyncApp
 from sync.commands.history import print_movements
 from sync.commands.output import app_of, console, one_line_errors, table
 from sync.commands.reconcile import ask, watch_progress
-from sync.commands.sandbox import settings_table
+from sync.commands.sandbox import TRUST, settings_table
 from sync.commands.up import process_lines, processes
 from sync.progress import progress
 from sync.settings import FILE_VARIABLE
@@ -148,6 +148,7 @@ class _World:
         with world.store.serve() as store_url, world.amazon.serve() as amazon_url:
             tables = [
                 'authority = "till"\n',
+                TRUST,
                 settings_table("store", world.store.settings(store_url)) + "settle_s = 0.3\n",
                 settings_table("amazon", world.amazon.settings(amazon_url)) + "settle_s = 0.5\n",
                 settings_table("till", {"type": "pos_csv", "path": "pos"}) + "writes = true\n",

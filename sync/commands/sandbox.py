@@ -13,6 +13,9 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox
 from sync.commands.output import one_line_errors
 
+#: Whoever tries things out need not approve the first writes to a sandbox.
+TRUST = "[guard]\nauto_approve_first = true\n"
+
 
 @click.command(cls=CeleryCommand)
 @click.option("--store-port", default=8081, show_default=True, help="Port of the BigCommerce store.")
@@ -33,6 +36,7 @@ def sandbox(store_port: int, amazon_port: int, host: str, listings: int) -> None
     try:
         with store.serve(store_port, host) as store_url, amazon.serve(amazon_port, host) as amazon_url:
             click.echo("# Put this into sync.toml:")
+            click.echo(TRUST)
             click.echo(settings_table("store", store.settings(store_url)))
             click.echo(settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 2.0\n")
             click.echo("# Sell something, and see where it went:")

@@ -20,6 +20,9 @@ from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from sync import embedded
 from sync.commands.sandbox import settings_table
 
+#: Whoever tests something else does not want to be asked whether it may be written.
+TRUSTING = "[guard]\nauto_approve_first = true\nplan_share = 1\n"
+
 CELERY = [sys.executable, "-m", "celery", "-A", "sync"]
 
 
@@ -101,6 +104,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     store, amazon = BigCommerceSandbox(Store(quota=None)), AmazonSandbox(rate_scale=None)
     with store.serve() as store_url, amazon.serve() as amazon_url:
         tables = [
+            TRUSTING,
             settings_table("store", store.settings(store_url)) + "settle_s = 0.2\n",
             settings_table("amazon", amazon.settings(amazon_url)) + "settle_s = 0.2\nvisible_within_s = 3\n",
         ]

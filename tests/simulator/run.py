@@ -13,6 +13,7 @@ from channels.errors import ChannelError
 from sync import audit, pull, push, recovery, refresh
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.guard import GuardSettings
 from sync.policy import Policy
 from sync.settings import Settings
 from sync.writes import Claim, Intent, Writes
@@ -83,7 +84,8 @@ class Simulation:
         self.world = World(plan_, self.engine)
         store.attach(self.engine)
         self.store = store
-        self.context = Context(Settings.model_construct(authority=plan_.authority))
+        guard = GuardSettings(auto_approve_first=True)
+        self.context = Context(Settings.model_construct(authority=plan_.authority, guard=guard))
         channels = [(site.name, site.kind != "till") for site in plan_.sites]
         self.context.policy = Policy(channels, plan_.rules)
         models = {name: _model(self.world, place) for name, place in self.world.places.items()}

@@ -26,7 +26,7 @@ from sync.context import Context
 from sync.settings import Settings
 from sync.store import BUCKETS, Store, bucket_prefix
 from sync.web import create_app
-from tests.conftest import MARKET, MemoryChannel, TimedStore, counters, wait_until
+from tests.conftest import MARKET, TRUSTING, MemoryChannel, TimedStore, counters, wait_until
 
 SECRET = "the-client-secret"
 STORE_HASH = "abc123"
@@ -58,7 +58,7 @@ def build_app(store: Store, broker_url: str, *channels: Channel, authority: str 
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         task_routes={"sync.refresh": "webhooks", "sync.pull": "pull", "sync.audit_orders": "pull"},
     )
-    context = Context(Settings.model_construct(authority=authority))
+    context = Context(Settings.model_construct(authority=authority, guard=TRUSTING))
     context.store = store
     context.counters = counters(store)
     context.channels = {channel.name: channel for channel in channels}
