@@ -111,7 +111,7 @@ class Pulls:
         counted = {"rows": rows, "figures": json.dumps(figures), "pages": pages}
         self._replace(channel, counted | ({"cursor": cursor} if cursor else {}))
 
-    def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool) -> None:
+    def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> None:
         """The full reading has ended."""
         gone = ["began", "cursor", "rows", "resumed", "figures", "pages"]
         if self.state(channel).wanted_ms <= state.began_ms:
