@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -35,8 +36,9 @@ def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION, "## Of the worker\n", *_table(Settings)]
     for key, field in Settings.model_fields.items():
-        if _is_table(field):
-            parts += [f"\n## `[{key}]`\n", *_table(field.annotation)]
+        model = _model_of(field)
+        if model:
+            parts += [f"\n## `[{key}]`\n", *_table(model)]
     for name, title in CHANNELS.items():
         parts += [f'\n## {title} (`type = "{name}"`)\n', *_table(channel_type(name).Settings)]
     return "\n".join(parts) + "\n"
@@ -49,15 +51,17 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
         yield f"| `{name}` | {_default(field)} | {words} |"
 
 
-def _is_table(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a key that is a table, be it one that may be left out."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
-    if _is_table(field):
-        return "see below"
+    if _model_of(field):
+        return "see below" if field.default is not None else "unset; see below"
     value = field.get_default(call_default_factory=True, validated_data={})
     if value in (None, "", (), {}, []):
         return "unset"

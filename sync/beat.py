@@ -135,6 +135,6 @@ def check_app(app: SyncApp) -> None:
     check_schedule(
         app.conf.beat_schedule,
         {name: task.run for name, task in app.tasks.items()},
-        settings.channel_settings,
+        settings.channel_names,
         str(settings.schedule or "the default schedule"),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 
 import celery
-from celery.signals import worker_shutting_down
+import redis
+from celery.signals import task_prerun, worker_shutting_down
 
 from sync import logs, runs, sentry
 from sync.context import Context
@@ -27,6 +29,11 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
         """
         return Context(load_settings())
 
+    def keep_up(self, **_: object) -> None:
+        """A task begins (Celery's ``task_prerun``): stores may have installed the app meanwhile, or left."""
+        with suppress(redis.RedisError):  # the task finds out for itself
+            self.context.keep_up()
+
     def leave(self, **_: object) -> None:
         """The worker has been told to stop (Celery's ``worker_shutting_down``)."""
         self.leaving = True
@@ -37,4 +44,5 @@ app.config_from_object("sync.celeryconfig")
 runs.connect()
 logs.connect()
 sentry.connect()
+task_prerun.connect(app.keep_up, weak=False)
 worker_shutting_down.connect(app.leave, weak=False)

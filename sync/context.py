@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from channels import Channel, ChannelSettings, Services, channel_type
@@ -22,6 +23,7 @@ from sync.pauses import Pauses
 from sync.policy import Policy
 from sync.settings import Settings
 from sync.store import TIMEOUT_S, Store
+from sync.stores import CHANNEL_PREFIX, Stores
 from sync.worklist import Worklist
 from sync.writes import Writes
 
@@ -31,6 +33,10 @@ class Context:
     """The settings and all that follows from them. Parts come into being when first used."""
 
     settings: Settings
+    #: The adapters of stores that have installed the app, and the version of the list that they were made by.
+    _joined: dict[str, Channel] = field(default_factory=dict, repr=False)
+    _version: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
     def store(self) -> Store:
@@ -46,22 +52,59 @@ class Context:
 
     @cached_property
     def channels(self) -> Mapping[str, Channel]:
-        """The adapters of all configured channels, by name, in the order of the file."""
-        return {
-            name: channel_type(settings.type)(name, settings, _services(self, name, settings))
-            for name, settings in self.settings.channel_settings.items()
-        }
+        """The adapters of all channels, by name: those of the file in its order, then those of installed stores.
+
+        Where there is an app this may be another mapping after :meth:`keep_up`.
+        """
+        configured = {name: _adapter(self, name, settings) for name, settings in self.settings.channel_settings.items()}
+        return configured | self._installed()
+
+    @cached_property
+    def stores(self) -> Stores:
+        """Stores that have installed the app."""
+        return Stores(self.store, self.settings.oauth)
+
+    def keep_up(self) -> None:
+        """Take notice of stores that have installed or uninstalled the app meanwhile: one question to the store."""
+        if self.settings.oauth is None or "channels" not in self.__dict__ or self.stores.version() == self._version:
+            return
+        with self._lock:
+            gone = dict(self._joined)
+            kept = {name: channel for name, channel in self.channels.items() if name not in gone}
+            channels = kept | self._installed()
+            policy, ledger = self._policy_of(channels), self._ledger_of(channels)
+            self.__dict__.update(channels=channels, policy=policy, ledger=ledger)  # in one step for other threads
+            for name, channel in gone.items():
+                if self._joined.get(name) is not channel:
+                    channel.close()
+
+    def _installed(self) -> dict[str, Channel]:
+        """The adapters of installed stores. Those whose settings are the same as before are the same."""
+        if self.settings.oauth is None:
+            return {}
+        self._version, found = self.stores.all()
+        before, self._joined = self._joined, {}
+        for name, settings in self.stores.channels(found).items():
+            same = before.get(name)
+            self._joined[name] = same if same and same.settings == settings else _adapter(self, name, settings)
+        return dict(self._joined)
 
     @cached_property
     def policy(self) -> Policy:
         """What each channel should show."""
-        channels = ((name, channel.capabilities.writes) for name, channel in self.channels.items())
-        return Policy(channels, self.settings.rules)
+        return self._policy_of(self.channels)
+
+    def _policy_of(self, channels: Mapping[str, Channel]) -> Policy:
+        writes = ((name, channel.capabilities.writes) for name, channel in channels.items())
+        return Policy(writes, self.settings.rules)
 
     @cached_property
     def ledger(self) -> Ledger:
         """The stock of record."""
-        writable = tuple(name for name, channel in self.channels.items() if channel.capabilities.writes)
+        return self._ledger_of(self.channels)
+
+    def _ledger_of(self, channels: Mapping[str, Channel]) -> Ledger:
+        writable = tuple(name for name, channel in channels.items() if channel.capabilities.writes)
         roster = Roster(self.settings.authority, writable, self.settings.recipes, self.settings.aliases)
         return Ledger(self.store, roster)
 
@@ -119,12 +162,17 @@ class Context:
             known = ", ".join(self.channels)
             raise UnknownChannel(f"there is no channel {name!r} in {self.settings.file}; there are: {known}") from None
 
+    def has_left(self, name: str) -> bool:
+        """Whether a channel is that of a store which does not, or no longer, join."""
+        return self.settings.oauth is not None and name.startswith(CHANNEL_PREFIX) and name not in self.channels
+
     def named(self, channel: str | None) -> Iterable[str]:
         """This channel, or all of them."""
         return [channel] if channel and self.channel(channel) else list(self.channels)
 
 
-def _services(context: Context, name: str, settings: ChannelSettings) -> Services:
-    """All that one channel is lent."""
+def _adapter(context: Context, name: str, settings: ChannelSettings) -> Channel:
+    """One channel, with all that it is lent: a budget and a memory of its own."""
     budget = StoreBudget.of(context.store, name, settings, context.counters)
-    return Services(budget=budget, memory=StoreMemory(context.store, name))
+    services = Services(budget=budget, memory=StoreMemory(context.store, name))
+    return channel_type(settings.type)(name, settings, services)

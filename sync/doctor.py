@@ -59,6 +59,8 @@ def examine(app: SyncApp, channels: Iterable[str] | None = None) -> Iterator[Tol
         for told in _of("store", store(context.store)):
             well &= told.finding.severity is not Severity.ERROR or told.finding.about != "server"
             yield told
+        if well and context.settings.oauth:
+            yield from _of("settings", installed(context))
         yield from _of("broker", broker(app))
         yield from _of("processes", processes(app))
         if not well:
@@ -88,6 +90,19 @@ def settings(app: SyncApp) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, "schedule", what, "Correct it; docs and --help name the tasks.")
     else:
         yield Finding(Severity.OK, "schedule", f"{len(_schedule(app))} entries are understood")
+
+
+def installed(context: Context) -> Iterator[Finding]:
+    """Stores that have installed the marketplace app, and do not join."""
+    about = "stores"
+    for one in context.stores.all()[1]:
+        state = context.stores.state(one)
+        if state == "waiting":
+            what = f"{one.store_hash} has installed the app, and is not in oauth.stores: it is not called"
+            yield Finding(Severity.NOTE, about, what, "Add it there if it is to share this stock of record.")
+        elif state == "locked":
+            what = f"no key of oauth.encryption_keys opens the token of {one.store_hash}"
+            yield Finding(Severity.ERROR, about, what, "Add the key, or have the app installed there again.")
 
 
 def store(found: Store) -> Iterator[Finding]:

@@ -105,6 +105,8 @@ def _hidden(model: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
         elif isinstance(value, BaseModel):
             yield from _hidden(value)
+        elif isinstance(value, tuple):
+            yield from (item.get_secret_value() for item in value if isinstance(item, SecretStr))
 
 
 def _password(address: str) -> str | None:

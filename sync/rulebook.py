@@ -26,6 +26,11 @@ def have_changed(context: Context, channel: str) -> bool:
     return context.store.client.get(_key(channel)) != context.policy.digest(channel)
 
 
+def doubt(context: Context, channel: str) -> None:
+    """Have all listings of a channel looked at again, as if its rules had changed."""
+    context.store.client.delete(_key(channel))
+
+
 @contextmanager
 def in_force(context: Context, channel: str, deadline: Deadline) -> Iterator[None]:
     """With every listing of a channel right or marked by the rules of this process.
@@ -39,7 +44,7 @@ def in_force(context: Context, channel: str, deadline: Deadline) -> Iterator[Non
         yield
     finally:
         if have_changed(context, channel):
-            context.store.client.delete(_key(channel))
+            doubt(context, channel)
 
 
 def _mark_all(context: Context, channel: str, deadline: Deadline) -> None:

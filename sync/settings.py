@@ -28,6 +28,7 @@ from sync.guard import GuardSettings
 from sync.mapping import Aliases, MappingSettings, aliases_of
 from sync.recipes import Recipes, recipes_of
 from sync.rules import PolicySettings, Rule, rules_of
+from sync.stores import OAuthSettings
 
 #: The environment variable that names the settings file.
 FILE_VARIABLE = "SYNC_CONFIG"
@@ -137,6 +138,9 @@ class Settings(BaseSettings):
     guard: GuardSettings = Field(default_factory=GuardSettings)
     """What is held until a person approves it; see ``docs/guard.md``."""
 
+    oauth: OAuthSettings | None = None
+    """A marketplace app whose stores join as channels; see ``docs/oauth.md``. Unset: there is none."""
+
     channels: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = Field(
         default_factory=dict, repr=False, exclude=True
     )
@@ -157,6 +161,11 @@ class Settings(BaseSettings):
     def channel_settings(self) -> Mapping[str, ChannelSettings]:
         """The checked settings of every channel, in the order of the file."""
         return self._channels
+
+    @property
+    def channel_names(self) -> list[str]:
+        """All channels that may be: those of the file, and those of stores that may install the app."""
+        return [*self._channels, *(self.oauth.names if self.oauth else ())]
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -219,7 +228,7 @@ def load_settings() -> Settings:
         raise SettingsError(f"{file}: {error}") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
-    if not settings.channels:
+    if not settings.channels and not (settings.oauth and settings.oauth.stores):
         raise SettingsError(
             f"{file}: {'channels: there is none' if file.is_file() else 'there is no such file'}; it must have a table"
             " for each place that sells or counts, such as [channels.store]"
@@ -233,25 +242,28 @@ def load_settings() -> Settings:
             raise SettingsError(
                 f"{file}: broker_url: is not set, so redis_url would be the broker, but {error}"
             ) from None
-    if settings.authority and settings.authority not in settings.channels:
-        words = instead(settings.authority, settings.channels)
+    like = settings.oauth and settings.oauth.check(file, settings.channel_settings)
+    names = settings.channel_names
+    if settings.authority and settings.authority not in names:
+        words = instead(settings.authority, names)
         raise SettingsError(f"{file}: authority: there is no channel {settings.authority!r}{words}")
-    authority = settings.authority or next(iter(settings.channels))
-    if not settings.channel_settings[authority].knows_counts:
+    authority = settings.authority or names[0]
+    if authority in settings.channels and not settings.channel_settings[authority].knows_counts:
         raise SettingsError(
             f"{file}: authority: {authority} knows changes and no counts, so it cannot open the stock of record; name a"
             " channel that counts"
         )
-    for name, channel in settings.channel_settings.items():
+    tables = {f"channels.{name}": channel for name, channel in settings.channel_settings.items()}
+    for table, channel in (tables | ({"oauth.channel": like} if like else {})).items():
         if settings.write_lease_s < channel.least_lease_s:
             raise SettingsError(
-                f"{file}: write_lease_s: {settings.write_lease_s:g} s are too short for a write to channels.{name};"
+                f"{file}: write_lease_s: {settings.write_lease_s:g} s are too short for a write to {table};"
                 f" with its settings it needs {channel.least_lease_s:g}"
             )
-    settings.guard.check(file, settings.channels)
-    settings._rules = rules_of(settings.policy, file, settings.channels)
+    settings.guard.check(file, names)
+    settings._rules = rules_of(settings.policy, file, names)
     settings._recipes = recipes_of(settings.bundles, settings.bundles_csv, file)
-    settings._aliases = aliases_of(settings.mapping, file, settings.channels)
+    settings._aliases = aliases_of(settings.mapping, file, names)
     base = file.parent
     return settings.model_copy(
         update={

@@ -162,6 +162,10 @@ def sweep() -> None:
     decisions.carry_out_all(context)
     paused = context.pauses.all()
     recovering = recovery.end_if_over(context)
+    if context.settings.oauth:
+        for store in context.stores.to_be_looked_at(context.store.now_ms()):
+            rulebook.doubt(context, store.channel)
+            context.stores.looked(store)
     for name, channel in context.channels.items():
         now_ms = context.store.now_ms()
         waiting = context.worklist.waiting(name, now_ms)
@@ -209,6 +213,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     ``one_round`` says whether it did all there was to do; ``alone``: no other process does rounds meanwhile.
     """
     context = app.context
+    if context.has_left(channel):
+        log.info("%s: its store has uninstalled the app; nothing is done there", channel)
+        return
     context.channel(channel)
     if (recovering := recovery.under_way(context.store)) and recovering.phase == "marking":
         return  # what is known is being set right; the sweeper rings again

@@ -27,7 +27,7 @@ PATIENCE_S = 0.5
 def channels(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names of channels."""
     try:
-        return [name for name in app.context.settings.channel_settings if name.startswith(incomplete)]
+        return [name for name in app.context.settings.channel_names if name.startswith(incomplete)]
     except SyncError:
         return []
 

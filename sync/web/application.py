@@ -55,6 +55,10 @@ def create_app(celery: SyncApp) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.add_url_rule(f"{PATH}<channel>", view_func=receiver.take, methods=["POST"])
     app.register_blueprint(probes(context, broker, PATIENCE_S))
+    if context.settings.oauth:
+        from sync.web.oauth import oauth  # its packages are an extra
+
+        app.register_blueprint(oauth(celery, context.settings.oauth))
 
     @app.get("/metrics")
     def metrics() -> Response:

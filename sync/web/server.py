@@ -23,8 +23,9 @@ graceful_timeout = 15
 # Senders and proxies keep connections open between events. Longer than the 60 s that most proxies keep theirs.
 keepalive = 75
 
-# An event has a dozen headers and some hundred bytes; larger bodies are refused by the application.
-limit_request_line = 2048
+# An event has a dozen headers and some hundred bytes; larger bodies are refused by the application. The address of a
+# signed request to the marketplace app has about a thousand characters.
+limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 
