@@ -96,7 +96,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
             continue
         since_ms = min(edge.since_ms for edge in waiting) - margin_ms
         sales = channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))
-        sold = _by_sku(sales, context.ledger.roster.aliases.ours(name))
+        sold = _by_sku(sales, context.aliases.ours(name))
         # the orders of the last moments may not be listed yet
         until_ms = asked_ms - margin_ms - settle_ms
         findings, unclear = _findings(waiting, sold, margin_ms, until_ms)

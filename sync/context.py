@@ -18,6 +18,7 @@ from sync.errors import UnknownChannel
 from sync.holds import Holds
 from sync.latency import Latency
 from sync.ledger import Ledger, Roster
+from sync.mapping import Aliases
 from sync.memory import StoreMemory
 from sync.pauses import Pauses
 from sync.policy import Policy
@@ -89,6 +90,11 @@ class Context:
             self._joined[name] = same if same and same.settings == settings else _adapter(self, name, settings)
         return dict(self._joined)
 
+    @property
+    def aliases(self) -> Aliases:
+        """The SKUs that channels write otherwise than we do."""
+        return self.settings.aliases
+
     @cached_property
     def policy(self) -> Policy:
         """What each channel should show."""
@@ -105,8 +111,7 @@ class Context:
 
     def _ledger_of(self, channels: Mapping[str, Channel]) -> Ledger:
         writable = tuple(name for name, channel in channels.items() if channel.capabilities.writes)
-        roster = Roster(self.settings.authority, writable, self.settings.recipes, self.settings.aliases)
-        return Ledger(self.store, roster)
+        return Ledger(self.store, Roster(self.settings.authority, writable, self.settings.recipes))
 
     @cached_property
     def writes(self) -> Writes:

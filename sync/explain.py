@@ -64,7 +64,7 @@ class Explanation(NamedTuple):
 
 def named(context: Context, sku: str, channel: str) -> str:
     """One of our SKUs, by our name or by the channel's."""
-    return context.ledger.roster.aliases.ours(channel).get(fold(sku), sku)
+    return context.aliases.ours(channel).get(fold(sku), sku)
 
 
 def explain(context: Context, record: Record, channel: str) -> Explanation:

@@ -15,7 +15,6 @@ from typing import NamedTuple, cast
 from channels import Capabilities, Level
 from sync import runs
 from sync.bundles import Bundles
-from sync.mapping import Aliases
 from sync.recipes import Recipes
 from sync.records import Record, parse_record
 from sync.spill import in_order
@@ -24,7 +23,6 @@ from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, f
 log = logging.getLogger(__name__)
 
 NO_BUNDLES = Recipes()
-NO_ALIASES = Aliases()
 
 
 class Window(NamedTuple):
@@ -44,8 +42,6 @@ class Roster:
     writable: tuple[str, ...]
     #: What bundles are made of.
     recipes: Recipes = NO_BUNDLES
-    #: SKUs that channels write otherwise.
-    aliases: Aliases = NO_ALIASES
 
 
 class Withhold(StrEnum):
@@ -180,12 +176,8 @@ class Ledger:
         ]
         merged = Merged()
         rows: dict[int, list[str | int]] = {bucket: [] for bucket in range(BUCKETS)}
-        ours = self.roster.aliases.ours(channel)
         for sku, ref, units in levels:
             folded = fold(sku)
-            if folded in ours:
-                sku = ours[folded]
-                folded = fold(sku)
             try:
                 bucket = bucket_of(folded)
             except UnicodeEncodeError:  # half a surrogate pair, from a channel's JSON: it cannot be written down

@@ -1,14 +1,16 @@
 """SKUs that a channel writes otherwise than we do. They are translated where they cross the border and nowhere else:
-levels as they are merged, sales as they are audited, writes as they are sent."""
+levels as they are read, sales as they are audited, writes as they are sent."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from channels import Page
 from sync.errors import SettingsError, instead
 from sync.sheets import rows
 from sync.store import fold
@@ -44,6 +46,14 @@ class Aliases:
     def ours(self, channel: str) -> Mapping[str, str]:
         """Our SKUs, by the folded ones of a channel; most channels have none."""
         return self._ours.get(channel, {})
+
+    def translated(self, channel: str, page: Page) -> Page:
+        """A page of a channel, in our SKUs."""
+        ours = self._ours.get(channel)
+        if not ours:
+            return page
+        levels = [level._replace(sku=ours.get(fold(level.sku), level.sku)) for level in page.levels]
+        return replace(page, levels=levels)
 
     def theirs(self, channel: str, sku: str) -> str:
         """One of our SKUs as the channel writes it."""

@@ -95,6 +95,7 @@ class Policy:
         self._patterns = [
             (re.compile(translate(fold(rule.sku))), rule) for rule in self._rules if PATTERN.search(rule.sku)
         ]
+        self._digests: dict[str, str] = {}
         self._exact: dict[str, list[Rule]] = {}
         for rule in self._rules:
             if rule.sku and not PATTERN.search(rule.sku):
@@ -121,8 +122,10 @@ class Policy:
 
     def digest(self, channel: str) -> str:
         """A short text that changes whenever the rules for a channel do."""
-        mine = [(fold(rule.sku), rule.channel, rule.keys) for rule in self._rules if rule.channel in ("", channel)]
-        return hashlib.blake2b(json.dumps(mine).encode(), digest_size=12).hexdigest()
+        if channel not in self._digests:
+            mine = [(fold(rule.sku), rule.channel, rule.keys) for rule in self._rules if rule.channel in ("", channel)]
+            self._digests[channel] = hashlib.blake2b(json.dumps(mine).encode(), digest_size=12).hexdigest()
+        return self._digests[channel]
 
 
 def aim(on_hand: int | None, rules: Settled) -> Target:

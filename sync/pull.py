@@ -127,13 +127,14 @@ class Pulls:
         pipeline.execute()
 
 
-def timed(context: Context, pages: Iterator[Page]) -> Iterator[Read]:
-    """Pages with the window in which each was read, by the store's clock; a page's own time where it has one."""
+def timed(context: Context, name: str, pages: Iterator[Page]) -> Iterator[Read]:
+    """Pages in our SKUs, with when each was read by the store's clock; a page's own time where it has one."""
     while True:
         began_ms = context.store.now_ms()
         page = next(pages, None)
         if page is None:
             return
+        page = context.aliases.translated(name, page)
         if page.as_of is not None:
             as_of_ms = round(page.as_of.timestamp() * 1000)
             yield Read(page, Window(as_of_ms, as_of_ms))
@@ -176,7 +177,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     merged, rows = Merged(), state.rows
     watch = Watch(context, channel, state.figures, state.pages)
     pages = channel.read_all(state.cursor)
-    for read in timed(context, pages):
+    for read in timed(context, name, pages):
         tell_problems(context, channel, read.page)
         part = watch.take(read.page, read.window, cause)
         merged.add(part)
@@ -219,7 +220,7 @@ def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> M
     merged, valid, moved = Merged(), set[str](), dict[str, str]()
     withhold, doubtful, began_ms = watching.doubtful(context, name), list[tuple[Withheld, Window]](), 0
     for start in range(0, len(refs) if size else 0, size or 1):
-        for page, window in timed(context, iter_once(channel, refs[start : start + size])):
+        for page, window in timed(context, name, iter_once(channel, refs[start : start + size])):
             tell_problems(context, channel, page)
             merged.add(watching.merge(context, channel, page.levels, window, cause, withhold))
             valid |= merged.valid

@@ -169,7 +169,7 @@ def _drop_right(context: Context, name: str, records: Sequence[Record], pushed: 
 
 def _push_batch(context: Context, channel: Channel, records: Sequence[Record], seen: Look, pushed: Pushed) -> set[str]:
     """Claim, write and settle one batch. Gives the SKUs that moved meanwhile and are to be tried again."""
-    token, theirs = context.writes.new_token(), context.ledger.roster.aliases.theirs
+    token, theirs = context.writes.new_token(), context.aliases.theirs
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
         Intent(record.folded, record.revision, wanted, record.listings[channel.name].ref)

@@ -19,7 +19,7 @@ from sync import embedded
 from sync.context import Context
 from sync.counters import Counters
 from sync.guard import GuardSettings
-from sync.ledger import NO_ALIASES, NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
+from sync.ledger import NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
 from sync.mapping import Aliases
 from sync.recipes import Recipes
 from sync.records import Listing, Record
@@ -357,7 +357,7 @@ class Town:
         store: TimedStore,
         channels: Mapping[str, Capabilities] = CHANNELS,
         recipes: Recipes = NO_BUNDLES,
-        aliases: Aliases = NO_ALIASES,
+        aliases: Aliases | None = None,
         guard: GuardSettings = TRUSTING,
     ) -> Town:
         built = {name: MemoryChannel(name, capabilities) for name, capabilities in channels.items()}
@@ -365,7 +365,7 @@ class Town:
         context.store = store
         context.counters = counters(store)
         context.channels = built
-        context.settings._recipes, context.settings._aliases = recipes, aliases
+        context.settings._recipes, context.settings._aliases = recipes, aliases or Aliases()
         return cls(context, *built.values())
 
     @property

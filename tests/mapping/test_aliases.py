@@ -70,6 +70,22 @@ def test_two_names_of_one_channel_for_one_sku_are_twins_with_their_units_at_risk
     }
 
 
+def test_two_names_may_be_exchanged(store: TimedStore) -> None:
+    town = Town.build(store, aliases=Aliases([Alias("store", "A", "B"), Alias("store", "B", "A")]))
+    for sku, units, there in (("A", 8, 3), ("B", 5, 9)):
+        town.till.shop.put(sku, units)
+        town.store.shop.put(sku, there)
+    pull_all(town)
+    town.store.shop.sell("A", 3)
+    pull_all(town)
+    pull_all(town)
+    push(town.context, "store", Deadline(60))
+
+    records = {record.sku: record for record in town.context.ledger.every_record()}
+    assert {sku: record.on_hand for sku, record in records.items()} == {"A": 8, "B": 2}
+    assert (town.store.shop.shown("B"), town.store.shop.shown("A")) == (8, 2)
+
+
 def test_a_sale_under_another_name_is_found_by_the_audit_which_names_its_order(store: TimedStore) -> None:
     town = Town.build(store, SELLING, aliases=Aliases([Alias("store", "S-9", "MUG")]))
     town.till.shop.put("MUG", 10)
