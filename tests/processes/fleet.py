@@ -56,11 +56,15 @@ class Fleet:
         folder: Where the settings file is.
         pool: The arguments that choose the workers' pool.
         rng: Chooses who dies, when and how.
+        name: What its workers' names and all its logs begin with.
+        port: Where a receiver listens.
     """
 
     folder: Path
     pool: Sequence[str]
     rng: random.Random
+    name: str = ""
+    port: int = 0
     processes: list[Process] = field(default_factory=list)
     #: All that ever ran.
     past: list[Process] = field(default_factory=list)
@@ -72,13 +76,18 @@ class Fleet:
         return self.folder / "var"
 
     def start(self, role: str) -> Process:
-        """Start a worker or the scheduler."""
+        """Start a worker, a scheduler or a receiver."""
         number = len(self.past) + 1
-        words = {"worker": ["worker", "-n", f"w{number}@%h", "--without-gossip", "--without-mingle", *self.pool]}
-        log = self.folder / f"{role}-{number}.log"
+        node = f"{self.name}w{number}@%h"
+        words = {
+            "worker": ["worker", "-n", node, "--without-gossip", "--without-mingle", *self.pool, "-l", "INFO"],
+            "beat": ["beat", "-l", "INFO"],
+            "serve": ["serve", "--host", "127.0.0.1", "--port", str(self.port)],
+        }
+        log = self.folder / f"{self.name}{role}-{number}.log"
         with log.open("wb") as out:
             popen = subprocess.Popen(
-                [*CELERY, *words.get(role, [role]), "-l", "INFO"],
+                [*CELERY, *words[role]],
                 cwd=self.folder,
                 env=environment(),
                 stdout=out,
