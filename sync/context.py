@@ -22,6 +22,7 @@ from sync.mapping import Aliases
 from sync.memory import StoreMemory
 from sync.pauses import Pauses
 from sync.policy import Policy
+from sync.redaction import Redactor, secrets_of
 from sync.settings import Settings
 from sync.store import TIMEOUT_S, Store
 from sync.stores import CHANNEL_PREFIX, Stores
@@ -124,6 +125,11 @@ class Context:
         return Worklist(self.store)
 
     @cached_property
+    def redactor(self) -> Redactor:
+        """Keeps the secrets of the settings, and of stores that have installed the app, out of what is told."""
+        return Redactor.of(self.settings)
+
+    @cached_property
     def counters(self) -> Counters:
         """Counters shared with all other processes; what is still here when this one ends is brought to the store."""
         counters = Counters(self.store)
@@ -178,6 +184,7 @@ class Context:
 
 def _adapter(context: Context, name: str, settings: ChannelSettings) -> Channel:
     """One channel, with all that it is lent: a budget and a memory of its own."""
+    context.redactor.learn(secrets_of(settings))
     budget = StoreBudget.of(context.store, name, settings, context.counters)
     services = Services(budget=budget, memory=StoreMemory(context.store, name))
     return channel_type(settings.type)(name, settings, services)

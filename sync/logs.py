@@ -11,8 +11,8 @@ from typing import Any
 from celery.signals import setup_logging
 
 from sync import runs
+from sync.context import Context
 from sync.redaction import Redactor
-from sync.settings import Settings
 
 #: Attributes that every log record has; all others are fields that the caller added.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -29,12 +29,12 @@ def connect() -> None:
 def _configure(loglevel: int | str | None = None, **_: Any) -> None:
     from sync.celery import app
 
-    configure(app.context.settings, loglevel or logging.INFO)
+    configure(app.context, loglevel or logging.INFO)
 
 
-def configure(settings: Settings, level: int | str) -> None:
-    """Send all log lines to standard error, in the format of the settings and without their secrets."""
-    redactor = Redactor.of(settings)
+def configure(context: Context, level: int | str) -> None:
+    """Send all log lines to standard error, in the format of the settings and without secrets."""
+    redactor, settings = context.redactor, context.settings
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(redactor) if settings.log_format == "json" else TextFormatter(redactor))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -40,21 +40,28 @@ _PATTERNS = (
 
 
 class Redactor:
-    """Takes secrets out of text.
+    """Takes secrets out of text. Safe across threads.
 
     Parameters:
         secrets: Values that must not be seen, however they are quoted.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
 
     @classmethod
     def of(cls, settings: Settings) -> Redactor:
         """Knows all secrets of the settings."""
-        return cls(_secrets(settings))
+        return cls(value for model in (settings, *settings.channel_settings.values()) for value in secrets_of(model))
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Know these too."""
+        new = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+        if not new <= self._forms:
+            self._forms |= new
+            self._known = re.compile("|".join(map(re.escape, sorted(self._forms, key=len, reverse=True))))
 
     def clean(self, text: str) -> str:
         """The text without them."""
@@ -88,15 +95,15 @@ def _forms(secret: str) -> tuple[str, ...]:
     return secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe="")
 
 
-def _secrets(settings: Settings) -> Iterator[str]:
-    for model in (settings, *settings.channel_settings.values()):
-        for value in _hidden(model):
-            yield value
-            for part in value.split(";"):  # several addresses of Sentinels
-                password = _password(part)
-                if password:
-                    yield password
-                    yield unquote(password)
+def secrets_of(model: BaseModel) -> Iterator[str]:
+    """Every secret in a settings model, and the passwords of addresses by themselves."""
+    for value in _hidden(model):
+        yield value
+        for part in value.split(";"):  # several addresses of Sentinels
+            password = _password(part)
+            if password:
+                yield password
+                yield unquote(password)
 
 
 def _hidden(model: BaseModel) -> Iterator[str]:

@@ -63,7 +63,7 @@ def configure(context: Context, schedule: Mapping[str, Mapping[str, Any]]) -> No
             LoggingIntegration(level=logging.INFO, event_level=logging.WARNING),
         ],
         disabled_integrations=[RedisIntegration()],  # it would note every command, its values and all
-        before_send=reporter(Redactor.of(settings), Flood(context.open_store(timeout_s=PATIENCE_S)).count),
+        before_send=reporter(context.redactor, Flood(context.open_store(timeout_s=PATIENCE_S)).count),
         include_local_variables=False,
         max_request_body_size="never",
         send_default_pii=False,

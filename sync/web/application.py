@@ -38,7 +38,7 @@ def ready_for_requests(celery: SyncApp) -> SyncApp:
     celery.conf.broker_transport_options = {**celery.conf.broker_transport_options, **options, **retries}
     celery.conf.task_publish_retry_policy = retries
     celery.context.store = celery.context.open_store(timeout_s=PATIENCE_S)
-    logs.configure(celery.context.settings, "INFO")
+    logs.configure(celery.context, "INFO")
     sentry.configure(celery.context, {})
     for name, channel in celery.context.channels.items():
         if channel.capabilities.hooks:  # at the first start there are none, and later ones may be of another address

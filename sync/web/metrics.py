@@ -30,6 +30,7 @@ Values: TypeAlias = Mapping[tuple[str, ...], float]
 def exposition(context: Context) -> str:
     """All metrics in Prometheus' text format. Without the store there is only the news of that."""
     try:
+        context.keep_up()
         context.counters.flush()
         found: dict[Metric, Values] = {catalogue.STORE_UP: {(): 1}, **dict(_found(context))}
     except redis.RedisError:

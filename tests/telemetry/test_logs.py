@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync import logs, runs
+from sync.context import Context
 from sync.logs import JsonFormatter, TextFormatter
 from sync.redaction import Redactor
 from sync.runs import Work
@@ -107,7 +108,7 @@ def test_the_process_logs_in_the_format_of_its_settings(
     monkeypatch.setattr(root, "level", root.level)
     settings = shop_settings().model_copy(update={"log_format": log_format})
     settings._channels = shop_settings()._channels
-    logs.configure(settings, "INFO")
+    logs.configure(Context(settings), "INFO")
     logging.getLogger("sync.test").info("the token is bc-access-token-1")
     logging.getLogger("celery.app.trace").info("Task sync.sweep succeeded")
     (line,) = capsys.readouterr().err.splitlines()

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from sync.context import Context, _adapter
 from sync.redaction import MASK, SHORTEST, Redactor
 from sync.settings import Settings
+from tests.conftest import TimedStore
 from tests.telemetry.shop import secrets_of, shop_settings
 
 SECRET = 'a"b\\c d/e|f+\n é'
@@ -88,3 +90,13 @@ def test_no_secret_survives_whatever_stands_around_it(secret: str, before: str, 
 @given(st.text())
 def test_a_redactor_takes_any_text(text: str) -> None:
     assert isinstance(Redactor().clean(text), str)
+
+
+def test_the_secrets_of_a_channel_that_joins_later_are_learnt(store: TimedStore) -> None:
+    settings = shop_settings()
+    late = settings.channel_settings["store"].model_copy(update={"access_token": SecretStr("token-of-a-late-store")})
+    context = Context(settings)
+    context.store = store
+    assert context.redactor.clean("token-of-a-late-store") == "token-of-a-late-store"
+    _adapter(context, "late", late)
+    assert context.redactor.clean("token-of-a-late-store") == MASK
