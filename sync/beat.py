@@ -105,6 +105,7 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
     def setup_schedule(self) -> None:
         """All entries, each with the time at which it last ran anywhere."""
         super().setup_schedule()
+        log.info("ticking for %s", ", ".join(self.schedule) or "nothing: the schedule is empty")
         try:
             last = Ticks(self.app.context.store).last()
         except redis.RedisError as error:

@@ -18,7 +18,7 @@ from sync.redaction import Redactor
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 #: One line for each task and each request is too much: our own tasks say what they have done.
-TALKATIVE = ("celery.app.trace", "celery.worker.strategy", "urllib3", "werkzeug")
+TALKATIVE = ("celery.app.trace", "celery.beat", "celery.worker.strategy", "urllib3", "werkzeug")
 
 
 def connect() -> None:

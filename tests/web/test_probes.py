@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -109,3 +110,15 @@ def test_nothing_is_found_where_nothing_is(desk: Desk) -> None:
 
 def away(*_: object, **__: object) -> bool:
     raise redis.ConnectionError("the store is away")
+
+
+def test_a_forked_process_counts_what_it_counts_and_nothing_twice(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = Counters(store, gather_s=math.inf)
+    counters.add("things", "before the fork")
+    with monkeypatch.context() as child:
+        child.setattr("sync.counters.os.getpid", lambda: -1)
+        counters.add("things", "after it")
+        counters.flush()
+    assert counters.read("things") == {("after it",): 1}
