@@ -36,11 +36,11 @@ class Flood:
     def count(self, what: str) -> int:
         """Count one more; gives how many there were within the hour, this one included."""
         key = f"{PREFIX}reported:{hashlib.blake2b(what.encode(errors='replace'), digest_size=12).hexdigest()}"
-        pipeline = self.store.client.pipeline(transaction=True)
-        pipeline.set(key, 0, ex=HOUR_S, nx=True)
+        pipeline = self.store.client.pipeline(transaction=False)
         pipeline.incr(key)
+        pipeline.expire(key, HOUR_S, nx=True)  # whoever comes next, should this process die in between
         try:
-            return int(pipeline.execute()[1])
+            return int(pipeline.execute()[0])
         except redis.RedisError:
             return self._count_alone(what)
 

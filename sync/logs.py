@@ -38,6 +38,8 @@ def configure(context: Context, level: int | str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(redactor) if settings.log_format == "json" else TextFormatter(redactor))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    gunicorn = logging.getLogger("gunicorn.error")
+    gunicorn.handlers, gunicorn.propagate = [], True
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 

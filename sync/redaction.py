@@ -34,6 +34,7 @@ _PATTERNS = (
         rf"(?:{_FIELDS})\\?[\"']?\s*[:=]\s*(?:b(?=[\"']))?\\?[\"']?(?:bearer |basic )?([^\s\"'\\,;&}}\]]+)",
         re.IGNORECASE,
     ),
+    re.compile(r"[?&]code=([^&\s\"']+)"),  # what a login gives, in an address
     re.compile(r"\bbearer\s+([\w.~+/|=-]{6,})", re.IGNORECASE),
     re.compile(r"\b(Atz[ar]\|[\w.~+/=-]+)"),  # tokens of Login with Amazon, whatever stands before them
 )

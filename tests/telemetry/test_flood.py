@@ -23,6 +23,9 @@ def test_a_count_ends_an_hour_after_its_first(store: TimedStore) -> None:
     flood.count("429")
     (key,) = store.client.scan_iter("is:reported:*")
     assert 0 < store.client.ttl(key) <= HOUR_S
+    store.client.persist(key)  # as if its process had died between the two
+    flood.count("429")
+    assert 0 < store.client.ttl(key) <= HOUR_S
     store.client.delete(key)  # as the store does then
     assert flood.count("429") == 1
 

@@ -49,6 +49,7 @@ def test_a_secret_is_found_however_it_is_quoted(quoted: str) -> None:
         "grant_type=refresh_token&client_secret=tk-5f0c9a&client_id=abc",
         "cannot connect to redis://:tk-5f0c9a@db:6379/0",
         "cannot connect to amqp://me:tk-5f0c9a@mq//",
+        "GET /bigcommerce/auth?code=tk-5f0c9a&scope=x",
         "got Atza|tk-5f0c9a back",
         "authorization = bearer tk-5f0c9a",
     ],
