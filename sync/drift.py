@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sync.context import Context
+from sync.holds import HeldRun
+from sync.holds import Kind as Run
 from sync.ledger import Movement, chunks
 from sync.pauses import Pause
 from sync.records import Listing, Record
@@ -31,7 +33,7 @@ class Kind(StrEnum):
     EDIT = "someone else's edit"
     #: A write may have gone over a sale: the orders of that time are still to be looked at.
     UNSEEN_SALE = "sale not yet seen"
-    #: It is kept from being written: parked, quarantined, missing, or on a paused channel.
+    #: It is kept from being written: parked, quarantined, missing, by a held run, or on a paused channel.
     HELD = "held"
     #: None of all this. It should not be.
     UNEXPLAINED = "unexplained"
@@ -47,7 +49,7 @@ ADVICE = {
     Kind.LOST_WRITE: "a reading tells what became of it, and it is written again where needed",
     Kind.EDIT: "the units are in stock, and the next push writes what the rules make of them",
     Kind.UNSEEN_SALE: "the next audit of orders tells",
-    Kind.HELD: "see why and what to do: celery -A sync parked",
+    Kind.HELD: "see what to do: celery -A sync parked, holds or resume",
     Kind.UNEXPLAINED: "run: celery -A sync reconcile; if it stays, it is a bug",
 }
 
@@ -103,6 +105,7 @@ def judge(
     marks: Marks,
     last: Movement | None,
     pause: Pause | None,
+    run: HeldRun | None,
     now_ms: int,
 ) -> Verdict:
     """Why a listing that differs from its target does: a pure function.
@@ -112,6 +115,7 @@ def judge(
         marks: What the worklists say about the listing.
         last: The last movement of the SKU.
         pause: That of the channel.
+        run: A held run that keeps the listing from being written.
         now_ms: By the store's clock.
     """
     hold, write = listing.hold, listing.write
@@ -130,6 +134,8 @@ def judge(
         return Verdict(Kind.HELD, None, f"parked: {hold.words}")
     if pause:
         return Verdict(Kind.HELD, pause.since_ms, pause.words)
+    if run:
+        return Verdict(Kind.HELD, run.opened_ms, f"held run {run.id} ({run.kind.value}) waits for a person")
     if last and last.channel == listing.channel and last.units > 0 and last.why == CHANGED:
         return Verdict(Kind.EDIT, round(last.at.timestamp() * 1000), f"{last.units:+d} at the channel: {last.cause}")
     if marks.dirty_ms is not None:
@@ -164,6 +170,21 @@ def _suspects(context: Context, skus: Sequence[str], channels: Sequence[str]) ->
                 break
 
 
+def held_runs(context: Context, listings: Sequence[Listing], now_ms: int) -> Iterator[HeldRun | None]:
+    """For each listing the held run that keeps it from being written: of its channel, or of a reading of it."""
+    holds, names = context.holds, {listing.channel for listing in listings}
+    of_channel = {name: holds.of(Run.FIRST_CONTACT, name) or holds.of(Run.PLAN, name) for name in names}
+    readings = {name: holds.doubted(name, now_ms) for name in names}
+    doubted = {
+        name: holds.doubted_among(hold, [listing.ref for listing in listings if listing.channel == name])
+        for name, hold in readings.items()
+        if hold is not None
+    }
+    for listing in listings:
+        name = listing.channel
+        yield of_channel[name] or (readings[name] if listing.ref in doubted.get(name, ()) else None)
+
+
 class _Wrong(NamedTuple):
     record: Record
     listing: Listing
@@ -185,8 +206,9 @@ def _judged(context: Context, found: Sequence[_Wrong], pauses: Mapping[str, Paus
     now_ms = context.store.now_ms()
     moved = context.ledger.last_movements([wrong.record for wrong in found])
     marks = context.worklist.marks_of([(wrong.listing.channel, wrong.record.folded) for wrong in found])
-    for (record, listing, target), last, mark in zip(found, moved, marks, strict=True):
+    runs = held_runs(context, [wrong.listing for wrong in found], now_ms)
+    for (record, listing, target), last, mark, run in zip(found, moved, marks, runs, strict=True):
         name = listing.channel
-        verdict = judge(record, listing, marks=mark, last=last, pause=pauses.get(name), now_ms=now_ms)
+        verdict = judge(record, listing, marks=mark, last=last, pause=pauses.get(name), run=run, now_ms=now_ms)
         kind, since_ms, words = verdict
         yield Drift(record.sku, name, kind, listing.level - target, listing.level, target, since_ms, words)

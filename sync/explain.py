@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sync.context import Context
-from sync.drift import ADVICE, differs, judge
+from sync.drift import ADVICE, differs, held_runs, judge
 from sync.ledger import Movement
 from sync.policy import Target
 from sync.records import Record, State
@@ -102,7 +102,8 @@ def _words(
         return "it shows its target"
     (marks,) = context.worklist.marks_of([(channel, record.folded)])
     pause = context.pauses.of(channel)
-    verdict = judge(record, listing, marks=marks, last=last, pause=pause, now_ms=now_ms)
+    (run,) = held_runs(context, [listing], now_ms)
+    verdict = judge(record, listing, marks=marks, last=last, pause=pause, run=run, now_ms=now_ms)
     return f"{verdict.kind.value}: {verdict.words}; {ADVICE[verdict.kind]}"
 
 

@@ -225,6 +225,11 @@ class Holds:
         held = cast("list[str | None]", self.store.client.hmget(f"{HOLDS}{hold.id}:refs", refs))
         return {level for level, units in zip(levels, held, strict=True) if units == str(level.units)}
 
+    def doubted_among(self, hold: HeldRun, refs: Sequence[str]) -> set[str]:
+        """Those of these listings that a held reading does not believe."""
+        units = cast("list[str | None]", self.store.client.hmget(f"{HOLDS}{hold.id}:refs", list(refs))) if refs else []
+        return {ref for ref, held in zip(refs, units, strict=True) if held is not None}
+
     def doubted_refs(self, hold: HeldRun) -> Iterator[str]:
         """All listings that a held reading does not believe."""
         for ref, _ in self.store.client.hscan_iter(f"{HOLDS}{hold.id}:refs", count=REFS_A_CALL):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels import Result
+from channels import Level, Result
 from sync import drift
 from sync.deadline import Deadline
 from sync.drift import Drift, Kind, differs, judge
+from sync.holds import Kind as Run
 from sync.ledger import Movement
 from sync.pauses import Pause
 from sync.policy import Policy
@@ -73,7 +74,7 @@ def test_every_situation_is_judged_and_what_waits_is_never_unexplained(
     made: tuple[Record, Listing], marks: Marks, last: Movement | None, pause: Pause | None, now_ms: int
 ) -> None:
     record, listing = made
-    verdict = judge(record, listing, marks=marks, last=last, pause=pause, now_ms=now_ms)
+    verdict = judge(record, listing, marks=marks, last=last, pause=pause, run=None, now_ms=now_ms)
     assert verdict.words
     explained = listing.write or listing.hold or pause or marks.dirty_ms is not None or marks.audit_ms is not None
     if explained and not (listing.hold and listing.hold.kind == "parked" and listing.hold.mark != record.revision):
@@ -87,7 +88,7 @@ def test_a_listing_that_nothing_keeps_from_being_written_is_not_called_held(
     made: tuple[Record, Listing], marks: Marks, last: Movement | None, pause: Pause | None, now_ms: int
 ) -> None:
     record, listing = made
-    verdict = judge(record, listing, marks=marks, last=last, pause=pause, now_ms=now_ms)
+    verdict = judge(record, listing, marks=marks, last=last, pause=pause, run=None, now_ms=now_ms)
     if verdict.kind is Kind.HELD:
         assert listing.hold is not None or pause is not None
     if listing.hold and listing.hold.kind in ("missing", "quarantined"):
@@ -99,7 +100,7 @@ def test_a_write_is_lost_only_where_its_answer_or_its_writer_is(
     made: tuple[Record, Listing], marks: Marks, last: Movement | None, now_ms: int
 ) -> None:
     record, listing = made
-    verdict = judge(record, listing, marks=marks, last=last, pause=None, now_ms=now_ms)
+    verdict = judge(record, listing, marks=marks, last=last, pause=None, run=None, now_ms=now_ms)
     write = listing.write
     is_lost = write is not None and (write.phase == "unknown" or (write.phase == "sent" and now_ms > write.lease_ms))
     assert (verdict.kind is Kind.LOST_WRITE) <= is_lost
@@ -180,6 +181,32 @@ def test_a_listing_on_a_paused_channel_is_held_since_then(town: Town) -> None:
     sold_at_the_till(town)
     (row,) = found(town)
     assert (row.kind, row.words) == (Kind.HELD, "paused, not written")
+
+
+def test_a_listing_whose_channels_first_writes_wait_for_a_person_is_held(town: Town) -> None:
+    settled(town)
+    sold_at_the_till(town)
+    context = town.context
+    opened_ms = context.store.now_ms()
+    number, _ = context.holds.open(Run.FIRST_CONTACT, "store", opened_ms, words=["1 of 1 would be written"])
+    (row,) = found(town)
+    assert (row.kind, row.since_ms) == (Kind.HELD, opened_ms)
+    assert row.words == f"held run {number} (first contact) waits for a person"
+    assert [other.kind for other in found(town, "market")] == [Kind.ON_ITS_WAY]
+
+
+def test_of_a_held_reading_only_the_listings_that_it_does_not_believe_are_held(town: Town) -> None:
+    settled(town)
+    town.put("B", 10)
+    for name in town.context.channels:
+        pull(town.context, name, Deadline(60))
+    for sku in "AB":
+        town.till.shop.sell(sku, 3)
+    pull(town.context, "till", Deadline(60))
+    holds, now_ms = town.context.holds, town.context.store.now_ms()
+    number, _ = holds.open(Run.READING, "store", now_ms, words=["implausible"])
+    holds.doubt(number, [Level("A", "ref-a", 0)])
+    assert {row.sku: row.kind for row in found(town)} == {"A": Kind.HELD, "B": Kind.ON_ITS_WAY}
 
 
 def test_a_listing_that_no_reading_shows_is_held(town: Town) -> None:
