@@ -49,7 +49,7 @@ ADVICE = {
     Kind.LOST_WRITE: "a reading tells what became of it, and it is written again where needed",
     Kind.EDIT: "the units are in stock, and the next push writes what the rules make of them",
     Kind.UNSEEN_SALE: "the next audit of orders tells",
-    Kind.HELD: "see what to do: celery -A sync parked, holds or resume",
+    Kind.HELD: "see why and what to do: celery -A sync parked, holds or resume",
     Kind.UNEXPLAINED: "run: celery -A sync reconcile; if it stays, it is a bug",
 }
 
