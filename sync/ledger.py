@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -68,7 +68,7 @@ class Withheld(NamedTuple):
 
 #: What the script answers of rows that are not merged, and of rows that are not believed.
 WITHHELD = frozenset({"fell", "rose", "new", "settles"})
-UNBELIEVED = WITHHELD | {"skipped", "quarantined", "twin"}
+UNBELIEVED = WITHHELD | {"skipped", "quarantined", "twin", "renamed"}
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Merged:
     rows: int = 0
     #: How many rows were ``counted``, ``opened``, ``moved``, ``settled``, ``quarantined``, ``uncounted``, ``skipped``
     #: (not believed, to be read again) or ``agreed`` (too near a write to be merged, but the same), and how many
-    #: were withheld: ``fell``, ``rose``, ``new`` or ``settles``.
+    #: were withheld: ``fell``, ``rose``, ``new`` or ``settles``; ``renamed`` ones are counted under their record too.
     counts: Counter[str] = field(default_factory=Counter)
     #: Folded SKUs whose level is now known as this reading showed it; of the last reading only, where several
     #: were added up.
@@ -87,6 +87,13 @@ class Merged:
     moved: dict[str, str] = field(default_factory=dict)
     #: The rows that wait for the guard; of the last reading only.
     withheld: list[Withheld] = field(default_factory=list)
+
+    def join(self, other: Merged) -> None:
+        """Add what became of some of the same rows, which were merged under another name."""
+        self.valid |= other.valid
+        self.moved |= other.moved
+        self.withheld += other.withheld
+        self.counts += other.counts
 
     def add(self, other: Merged) -> None:
         """Add the figures of another reading."""
@@ -192,11 +199,14 @@ class Ledger:
         ]
         answers = self.store.run("merge", calls)
         self.bundles.work()
+        renamed: list[Level] = []
         for flat, answer in zip(rows.values(), answers, strict=True):
             merged.counts.update(answer[1::3])
             for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
                 if what in UNBELIEVED:
                     merged.valid.discard(str(flat[4 * index]))
+                if what == "renamed":
+                    renamed.append(Level(str(units), str(flat[4 * index + 2]), int(flat[4 * index + 3])))
                 if what == "moved":
                     merged.moved[str(flat[4 * index])] = str(flat[4 * index + 2])
                 if what in WITHHELD:
@@ -208,25 +218,43 @@ class Ledger:
                         *(channel, flat[4 * index + 1]),
                         extra={"trouble": "quarantined", "channel": channel, "sku": flat[4 * index + 1]},
                     )
+        if renamed:
+            again = self.merge(
+                channel, renamed, window, capabilities, cause=cause, why=why, now_ms=now_ms, withhold=withhold
+            )
+            merged.join(again)
         return merged
 
     def _kin(self, flat: Sequence[str | int]) -> list[str | int]:
         return self.roster.recipes.kin(map(str, islice(flat, 0, None, 4)))
 
-    def absent(self, channel: str, pull_began_ms: int) -> Counter[str]:
-        """After a full reading: note the listings that it did not show (rule 7), and the twins that are gone."""
+    def absent(
+        self, channel: str, pull_began_ms: int, look_for: Callable[[Sequence[str]], None] = lambda _: None
+    ) -> Counter[str]:
+        """After a full reading: note the listings that it did not show (rule 7), and the twins that are gone.
+
+        ``look_for`` is given those that are about to be noted as missing, some at a time; what it finds is not.
+        """
         found: Counter[str] = Counter()
         for chunk in chunks(self.scan(), 1000):
-            now_ms = self.store.now_ms()
-            rows: dict[int, list[str]] = {}
-            for folded in chunk:
-                rows.setdefault(bucket_of(folded), []).append(folded)
-            calls = [
-                Call([bucket_prefix(bucket)], [channel, now_ms, pull_began_ms, *skus]) for bucket, skus in rows.items()
-            ]
-            for answer in self.store.run("absent", calls):
-                found.update(answer[1::2])
+            seen = self._absent(channel, pull_began_ms, chunk, certain=False)
+            gone = [folded for folded, what in seen if what == "gone"]
+            if gone:
+                look_for(gone)
+                seen += self._absent(channel, pull_began_ms, gone, certain=True)
+            found.update(what for _, what in seen if what != "gone")
         return found
+
+    def _absent(self, channel: str, pull_began_ms: int, skus: Sequence[str], *, certain: bool) -> list[tuple[str, str]]:
+        now_ms = self.store.now_ms()
+        rows: dict[int, list[str]] = {}
+        for folded in skus:
+            rows.setdefault(bucket_of(folded), []).append(folded)
+        head: list[str | int] = [channel, now_ms, pull_began_ms, int(certain)]
+        calls = [Call([bucket_prefix(bucket)], [*head, *mine]) for bucket, mine in rows.items()]
+        return [
+            pair for answer in self.store.run("absent", calls) for pair in zip(answer[::2], answer[1::2], strict=True)
+        ]
 
     def listings(self, channel: str) -> int:
         """How many listings of a channel are known."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from channels import Channel, Page, Problem
+from sync import renames
 from sync import watch as watching
 from sync.context import Context
 from sync.deadline import Deadline
@@ -240,7 +241,11 @@ def iter_once(channel: Channel, refs: Sequence[str]) -> Iterator[Page]:
 
 
 def _note_absent(context: Context, name: str, began_ms: int) -> None:
-    found = context.ledger.absent(name, began_ms)
+
+    def look_for(gone: Sequence[str]) -> None:
+        read_refs(context, name, renames.keep(context, name, gone), f"reading of {name}")
+
+    found = context.ledger.absent(name, began_ms, look_for)
     if found["missing"]:
         log.warning(
             "%s: %d listings are no longer shown; they keep their levels and are not written", name, found["missing"]

@@ -2,17 +2,18 @@
 -- Nothing is zeroed: a listing that is missing keeps its level and is written to no more.
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, listings:<channel> (see merge.lua)
--- ARGV     1 channel, 2 now ms, 3 when the full reading began, then the folded SKUs to look at.
--- Answer   two for each listing that changed: folded, and "missing", "adopted" (its twin took its place)
---          or "alone" (its twin is gone).
+-- ARGV     1 channel, 2 now ms, 3 when the full reading began, 4 "1" if what it did not show was looked for, then the
+--          folded SKUs to look at.
+-- Answer   two for each listing that changed: folded, and "missing", "adopted" (its twin took its place) or "alone" (its
+--          twin is gone); and "gone" for what is to be looked for before it counts as missing, unchanged.
 
 local prefix, channel = KEYS[1], ARGV[1]
-local now, pull_began = tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, pull_began, certain = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local answer = {}
 
 -- include lib_dirty.lua
 
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local folded = ARGV[i]
   local key = prefix .. 'sku:' .. folded
   local seen = redis.call('HMGET', key, channel .. ':read', channel .. ':hold')
@@ -36,8 +37,8 @@ for i = 4, #ARGV do
       what = 'alone'
     end
   elseif read_at and read_at < pull_began and string.sub(hold, 1, 7) ~= 'missing' then
-    redis.call('HSET', key, channel .. ':hold', 'missing|' .. now .. '|')
-    what = 'missing'
+    if certain then redis.call('HSET', key, channel .. ':hold', 'missing|' .. now .. '|') end
+    what = certain and 'missing' or 'gone'
   end
   if what then
     answer[#answer + 1] = folded

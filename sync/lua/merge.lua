@@ -8,6 +8,7 @@
 --            open:<channel>    zset folded -> due ms; writes that no reading has settled yet
 --            listings:<channel> how many listings there are
 --            audits:<channel>  zset folded -> due ms; see lib_edge.lua
+--            renamed:<channel> hash ref -> the folded SKU that a renamed listing stays with (see rename.lua)
 -- ARGV     1 channel, 2 now, 3 began, 4 ended (ms by the store's clock), 5 settle ms, 6 visible ms,
 --          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
 --          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
@@ -18,6 +19,7 @@
 --          list, four for each: folded, shown, ref, units. (It is read in a fraction of the time of as many arguments.)
 -- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved. Of a row
 --          that is withheld nothing is changed: "fell", "rose", "new" or "settles", and the units it would move.
+--          Of a listing that was renamed: "renamed" and the folded SKU under which it is to be merged instead.
 
 local prefix, channel = KEYS[1], ARGV[1]
 local now, began, ended = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -34,6 +36,8 @@ for _, name in ipairs({'level', 'ref', 'read', 'write', 'wrote', 'hold', 'edge',
   F[name] = channel .. ':' .. name
 end
 local MARKS, OPEN = prefix .. 'marks:' .. channel, prefix .. 'open:' .. channel
+local RENAMED = prefix .. 'renamed:' .. channel
+local any_renamed = redis.call('EXISTS', RENAMED) == 1
 
 local function look_again(ref, due)
   if readable then redis.call('ZADD', MARKS, 'GT', due, ref) end
@@ -107,6 +111,8 @@ local function merge(index, folded, shown, ref, level)
     return
   end
 
+  local owner = not confirmed and any_renamed and redis.call('HGET', RENAMED, ref)
+  if owner then return tell(index, 'renamed', owner) end
   if not confirmed and withholds_all then return tell(index, 'new') end
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
     local known = redis.call('HMGET', key, 'sku', 'on_hand')

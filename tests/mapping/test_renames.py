@@ -1,0 +1,171 @@
+"""A renamed listing keeps its record, its open write and its sales: ids first, SKU second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from channels import Result
+from sync.deadline import Deadline
+from sync.pull import pull
+from sync.push import push
+from sync.refresh import refresh
+from sync.store import Call
+from tests.conftest import Fate, TimedStore, Town
+
+NAMES = ("till", "store", "market")
+
+
+def pull_all(town: Town) -> None:
+    for name in NAMES:
+        pull(town.context, name, Deadline(60))
+        push(town.context, name, Deadline(60))
+
+
+@pytest.fixture
+def ten(town: Town) -> Town:
+    """Ten of MUG and of TEA everywhere."""
+    for sku in ("MUG", "TEA"):
+        town.put(sku, 10)
+    pull_all(town)
+    return town
+
+
+def rename(town: Town, sku: str = "CUP") -> None:
+    town.store.shop.skus["ref-mug"] = sku
+
+
+def records(town: Town) -> dict[str, int | None]:
+    return {record.sku: record.on_hand for record in town.context.ledger.every_record()}
+
+
+def test_a_listing_that_is_renamed_keeps_its_record(ten: Town) -> None:
+    rename(ten)
+    pull_all(ten)
+    ten.till.shop.sell("MUG", 2)
+    pull_all(ten)
+
+    assert records(ten) == {"MUG": 8, "TEA": 10}
+    assert ten.store.shop.shown("MUG") == 8
+    (record,) = ten.context.ledger.records(["MUG"])
+    assert (record.listings["store"].hold, record.listings["store"].ref) == (None, "ref-mug")
+
+
+def test_what_was_sold_while_it_was_renamed_is_booked_once(ten: Town) -> None:
+    ten.store.shop.sell("MUG", 3)
+    rename(ten)
+    pull_all(ten)
+    ten.store.shop.sell("MUG", 1)
+    pull_all(ten)
+    pull_all(ten)
+
+    assert records(ten) == {"MUG": 6, "TEA": 10}
+    assert ten.market.shop.shown("MUG") == 6
+
+
+def test_a_write_that_was_under_way_is_settled(ten: Town) -> None:
+    ten.till.shop.sell("MUG", 2)
+    pull(ten.context, "till", Deadline(60))
+    ten.store.shop.fates.append(Fate(Result.UNKNOWN, applied=True))
+    push(ten.context, "store", Deadline(60))
+    rename(ten)
+    ten.context.store.clock.advance(70)  # type: ignore[attr-defined]
+    pull_all(ten)
+
+    (record,) = ten.context.ledger.records(["MUG"])
+    assert (record.on_hand, record.listings["store"].write, record.listings["store"].level) == (8, None, 8)
+
+
+def test_a_hint_about_it_is_understood(ten: Town) -> None:
+    rename(ten)
+    pull_all(ten)
+    ten.store.shop.sell("MUG", 1)
+    ten.context.worklist.mark("store", ["ref-mug"], ten.context.store.now_ms())
+    refresh(ten.context, "store", Deadline(60))
+
+    assert records(ten) == {"MUG": 9, "TEA": 10}
+
+
+def test_one_that_is_renamed_back_or_again_keeps_its_record(ten: Town) -> None:
+    for name in ("CUP", "BEAKER", "MUG", "CUP"):
+        rename(ten, name)
+        ten.store.shop.sell("MUG", 1)
+        pull_all(ten)
+
+    assert records(ten) == {"MUG": 6, "TEA": 10}
+    assert ten.context.ledger.listings("store") == 2
+
+
+def test_a_name_that_the_authority_counts_takes_the_listing(ten: Town) -> None:
+    ten.till.shop.put("CUP", 4)
+    pull(ten.context, "till", Deadline(60))
+    rename(ten)
+    pull_all(ten)
+    pull_all(ten)
+
+    assert ten.store.shop.units["ref-mug"] == 4
+    (old,) = ten.context.ledger.records(["MUG"])
+    assert old.listings["store"].hold is not None
+
+
+def test_one_that_takes_the_name_of_another_listing_is_its_twin(ten: Town) -> None:
+    rename(ten, "TEA")
+    pull_all(ten)
+
+    (tea,) = ten.context.ledger.records(["TEA"])
+    assert tea.listings["store"].hold is not None
+    assert tea.listings["store"].hold.kind == "quarantined"
+
+
+def test_one_that_a_hint_has_shown_under_its_new_name_keeps_its_record(ten: Town) -> None:
+    rename(ten)
+    ten.store.shop.sell("MUG", 2)
+    ten.context.worklist.mark("store", ["ref-mug"], ten.context.store.now_ms())
+    refresh(ten.context, "store", Deadline(60))
+    ten.store.shop.sell("MUG", 1)
+    pull_all(ten)
+
+    assert records(ten) == {"MUG": 7, "TEA": 10}
+    assert ten.context.ledger.listings("store") == 2
+
+
+def test_a_listing_that_is_gone_is_looked_for_once(ten: Town) -> None:
+    del ten.store.shop.units["ref-mug"]
+    for _ in range(3):
+        pull(ten.context, "store", Deadline(60))
+
+    assert ten.store.shop.looked_at.count("ref-mug") == 1
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("fuse", range(12))
+def test_wherever_the_worker_dies_no_unit_is_lost(
+    ten: Town, store: TimedStore, monkeypatch: pytest.MonkeyPatch, fuse: int
+) -> None:
+    ten.store.shop.sell("MUG", 3)
+    rename(ten)
+    real, left = store.run, fuse
+
+    def run(name: str, calls: Sequence[Call]) -> list[Any]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Died
+        return real(name, calls)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(store, "run", run)
+        with suppress(Died):
+            pull(ten.context, "store", Deadline(60))
+    for _ in range(2):
+        store.clock.advance(70)
+        pull_all(ten)
+
+    assert records(ten) == {"MUG": 7, "TEA": 10}
+    assert [channel.shop.shown("MUG") for channel in (ten.store, ten.market)] == [7, 7]
