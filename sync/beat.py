@@ -56,7 +56,8 @@ class Ticks:
 
     def claim(self, tick: Tick, message: str) -> bool:
         """Claim a tick for a message. A message that is delivered again still has its own."""
-        return bool(self.store.run("tick", [Call([_KEY], [tick.entry, tick.slot, message])])[0])
+        args: list[str | int] = [tick.entry, tick.slot, message, self.store.now_ms() // 1000]
+        return bool(self.store.run("tick", [Call([_KEY], args)])[0])
 
     def last(self) -> dict[str, int]:
         """The newest slot of each entry that was claimed, in unix seconds."""
@@ -113,7 +114,9 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
             return
         for name, slot in last.items():
             if name in self.schedule:
-                self.schedule[name].last_run_at = datetime.fromtimestamp(slot, UTC)
+                entry = self.schedule[name]
+                # a scheduler whose clock was ahead may have claimed it
+                entry.last_run_at = min(datetime.fromtimestamp(slot, UTC), entry.schedule.now())
 
     def apply_async(self, entry: ScheduleEntry, *args: Any, **kwargs: Any) -> Any:
         """Send a tick."""

@@ -45,11 +45,13 @@ class Slots(schedules.schedule):  # type: ignore[misc]
         return timedelta(seconds=self.slot(last_run_at) + self.seconds - self.now().timestamp())
 
     def is_due(self, last_run_at: datetime) -> schedules.schedstate:
-        """Whether such a moment has come since the last run, and in how many seconds the next one comes."""
+        """Whether such a moment has come since the last run, and in how many seconds the next one comes.
+
+        One has come too when the clock was set back: better a tick too many than none for as long.
+        """
         now = self.now()
-        return schedules.schedstate(
-            self.slot(now) > self.slot(last_run_at), self.slot(now) + self.seconds - now.timestamp()
-        )
+        slot = self.slot(now)
+        return schedules.schedstate(slot != self.slot(last_run_at), slot + self.seconds - now.timestamp())
 
 
 def slot_of(when: Slots | crontab, now: datetime) -> int:

@@ -113,7 +113,7 @@ def test_an_entry_is_due_when_one_of_its_moments_has_come_since_it_ran(
 ) -> None:
     when = slots(period, now)
     is_due, wait_s = when.is_due(last)
-    assert is_due == (now.timestamp() // period > last.timestamp() // period)
+    assert is_due == (now.timestamp() // period != last.timestamp() // period)
     assert 0 < wait_s <= period
     assert when.slot(now + timedelta(seconds=wait_s + 0.001)) == when.slot(now) + period
     assert when.remaining_estimate(now).total_seconds() == pytest.approx(wait_s)

@@ -73,6 +73,15 @@ def test_a_tick_that_comes_after_a_later_one_is_dropped(store: TimedStore) -> No
     assert ticks.last() == {"look": 20, "other": 10}
 
 
+def test_a_scheduler_whose_clock_is_ahead_silences_nobody(store: TimedStore, app: SyncApp) -> None:
+    now_s, ticks = store.now_ms() // 1000, Ticks(store)
+    assert ticks.claim(Tick("look", now_s + 86_400), "ahead")
+    assert ticks.claim(Tick("look", now_s), "right")
+    assert not ticks.claim(Tick("look", now_s), "right too")
+    ticks.claim(Tick("look", 2**33), "far ahead")
+    assert TickScheduler(app).schedule["look"].last_run_at <= datetime.now(UTC)
+
+
 def test_the_name_of_a_tick_goes_into_a_header_and_back() -> None:
     assert Tick.parse(str(TICK)) == TICK
 
