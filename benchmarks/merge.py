@@ -104,7 +104,7 @@ def measure(skus: int) -> list[Row]:
 
 def _measure(shop: Shop, skus: int) -> Iterator[Row]:
     shop.store.now_ms()
-    before_mb, empty = _peak_mb(), _used(shop.store)
+    before_mb, empty = peak_mb(), _used(shop.store)
     rounds: dict[str, Callable[[int], int]] = {
         "opens": lambda _: 0,
         "same": lambda _: 0,
@@ -112,11 +112,11 @@ def _measure(shop: Shop, skus: int) -> Iterator[Row]:
         "moves": lambda _: 2,
     }
     for what, moves in rounds.items():
-        store_s, written = _store_s(shop.store), _written(shop.store)
+        of_store_s, written = store_s(shop.store), _written(shop.store)
         parts = [shop.read(channel, moves) for channel in CHANNELS]
-        store_s = _store_s(shop.store) - store_s
+        of_store_s = store_s(shop.store) - of_store_s
         worker_s = sum(part["worker_s"] for part in parts)
-        cpu_s = worker_s + store_s
+        cpu_s = worker_s + of_store_s
         yield {
             "what": what,
             "skus": skus,
@@ -124,9 +124,9 @@ def _measure(shop: Shop, skus: int) -> Iterator[Row]:
             "rows_per_s": round(len(CHANNELS) * skus / cpu_s),
             "wall_rows_per_s": round(len(CHANNELS) * skus / sum(part["took_s"] for part in parts)),
             "worker_us_a_row": round(1e6 * worker_s / skus / len(CHANNELS), 2),
-            "store_us_a_row": round(1e6 * store_s / skus / len(CHANNELS), 2),
+            "store_us_a_row": round(1e6 * of_store_s / skus / len(CHANNELS), 2),
             "written_bytes_a_row": round((_written(shop.store) - written) / skus / len(CHANNELS)),
-            "added_mb": round(_peak_mb() - before_mb, 1),
+            "added_mb": round(peak_mb() - before_mb, 1),
         }
         if what == "opens":
             shop.rest()
@@ -162,7 +162,7 @@ def _listed(shop: Shop, before_mb: float) -> Row:
         "seconds": round(time.perf_counter() - began, 2),
         "first_s": round(first_s, 2),
         "worker_us_a_record": round(1e6 * (time.process_time() - cpu) / count, 1),
-        "added_mb": round(_peak_mb() - before_mb, 1),
+        "added_mb": round(peak_mb() - before_mb, 1),
     }
 
 
@@ -172,13 +172,13 @@ def _loop(store: Store, skus: int) -> Row:
     client = store.client
     for sku, _, units in rows:
         client.hset("loop:levels", sku, units)
-    cpu, store_s = time.process_time(), _store_s(store)
+    cpu, of_store_s = time.process_time(), store_s(store)
     for sku, _, units in rows:
         known = client.hget("loop:levels", sku)
         if known != str(units):
             client.hset("loop:levels", sku, units)
             client.xadd("loop:moves", {"sku": sku, "units": units - int(str(known or 0))})
-    cpu_s = time.process_time() - cpu + _store_s(store) - store_s
+    cpu_s = time.process_time() - cpu + store_s(store) - of_store_s
     return {"what": "loop: same", "skus": skus, "rows_per_s": round(skus / cpu_s)}
 
 
@@ -190,12 +190,14 @@ def _written(store: Store) -> int:
     return int(store.client.info("persistence")["aof_current_size"])
 
 
-def _store_s(store: Store) -> float:
+def store_s(store: Store) -> float:
+    """Processor seconds that the store's server has used."""
     used = store.client.info("cpu")
     return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """The most memory that this process ever had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 

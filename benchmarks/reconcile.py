@@ -1,0 +1,188 @@
+"""What a full reconcile of one BigCommerce store costs in calls, processor time and memory, by how much has changed.
+
+``python -m benchmarks.reconcile [VARIANTS]``; without a number 100,000 variants, ten to a product, with no quota. The
+till counts a share of them anew, then the store is read whole and whatever is wrong is written. *Least* are the calls
+that the limits of a batch leave: pages of 250 products, looks at 250 listings just before they are written, writes of
+fifty. Processor time is the worker's and that of the store of record, not the sandbox's.
+
+Beside it, in the same run, what else a person would do for the changed SKUs, one PUT each: a plain loop, the official
+``bigcommerce`` client (its models speak V2; what is below them PUTs anything), and a Celery task for each SKU. Their
+figures are of 500 PUTs, their start left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from celery import Celery
+
+from benchmarks import rivals, sandboxes
+from benchmarks.budget import count, folder, wait_for
+from benchmarks.merge import Row, peak_mb, store_s
+from benchmarks.sandboxes import Remote, sku
+from channels import Level
+from sync import embedded
+from sync.context import Context
+from sync.deadline import Deadline
+from sync.pull import pull
+from sync.push import push
+
+VARIANTS_A_PRODUCT = 10
+
+#: Which part of the SKUs the till counts anew.
+SHARES = (0.0, 0.01, 1.0)
+
+#: How many times nothing has changed, to see memory over time.
+ROUNDS = 5
+
+#: How many SKUs the others are given.
+PUTS = 500
+
+#: What the official client is installed from, into a folder of its own: it brings a package called ``tests`` along.
+OFFICIAL = "bigcommerce==0.23.4"
+
+
+def reconcile(variants: int) -> list[Row]:
+    """All shares, one after the other on one store."""
+    with ExitStack() as stack:
+        remote = stack.enter_context(sandboxes.store(variants, quota=None, window_s=30, variants=VARIANTS_A_PRODUCT))
+        context = stack.enter_context(folder("store", remote.settings))
+        _count(context, range(variants), 100)
+        rows = [_reconciled(context, remote, "first", variants, 0)]
+        for round_, share in enumerate(SHARES):
+            step = round(1 / share) if share else 0
+            changed = range(0, variants, step) if step else range(0)
+            _count(context, changed, 101 + round_)
+            rows.append(_reconciled(context, remote, f"{share:.0%} changed", variants, len(changed)))
+            _check(remote, changed, 101 + round_)
+        rows += [_reconciled(context, remote, "0% changed, again", variants, 0) for _ in range(ROUNDS)]
+        return rows
+
+
+def _count(context: Context, numbers: Sequence[int], units: int) -> None:
+    for start in range(0, len(numbers), 1000):
+        count(context, [Level(sku(number), f"till-{number}", units) for number in numbers[start : start + 1000]])
+
+
+def _check(remote: Remote, changed: Sequence[int], units: int) -> None:
+    wrong = [number for number in changed[:: max(1, len(changed) // 50)] if remote.level(sku(number)) != units]
+    assert not wrong, f"not written: {wrong}"
+
+
+def _reconciled(context: Context, remote: Remote, what: str, variants: int, changed: int) -> Row:
+    remote.ask("forget")
+    cpu_s, of_store_s, began = time.process_time(), store_s(context.store), time.perf_counter()
+    assert pull(context, "store", Deadline(3600))
+    while not push(context, "store", Deadline(3600)).finished:
+        pass
+    took_s = time.perf_counter() - began
+    cpu_s, of_store_s = time.process_time() - cpu_s, store_s(context.store) - of_store_s
+    calls = remote.ask("requests")
+    writes = sum(not line.startswith("GET") for line in calls)
+    least = -(-variants // (250 * VARIANTS_A_PRODUCT)) + -(-changed // 250) + -(-changed // 50)
+    return {
+        "what": what,
+        "variants": variants,
+        "changed": changed,
+        "calls": len(calls),
+        "writes": writes,
+        "least": least,
+        "over": len(calls) / least - 1,
+        "worker_s": round(cpu_s, 2),
+        "store_s": round(of_store_s, 2),
+        "took_s": round(took_s, 2),
+        "us_a_changed_sku": round(1e6 * (cpu_s + of_store_s) / changed) if changed else None,
+        "peak_mb": round(peak_mb()),
+    }
+
+
+def others() -> list[Row]:
+    """What else a person would do, one PUT for each SKU."""
+    with tempfile.TemporaryDirectory(prefix="rivals-") as name:
+        home = Path(name)
+        env = os.environ | {"PYTHONPATH": str(home / "packages")}
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home / "packages"), OFFICIAL]
+        subprocess.run(install, check=True)
+        rows = []
+        for what, way in (("a loop of PUTs", "loop"), ("the official client", "official")):
+            with sandboxes.store(PUTS, quota=None, window_s=30) as remote:
+                line = [sys.executable, "-m", "benchmarks.rivals", "put", way, str(PUTS)]
+                made = subprocess.run(
+                    line, env=env | {"RIVALS_URL": remote.settings["api_url"]}, check=True, capture_output=True
+                )
+                rows.append(_rival(what, remote, **json.loads(made.stdout)))
+        with sandboxes.store(PUTS, quota=None, window_s=30) as remote:
+            rows.append(_rival("a Celery task a SKU", remote, **_by_tasks(home / "store", remote)))
+        return rows
+
+
+def _rival(what: str, remote: Remote, cpu_s: float, took_s: float) -> Row:
+    return {
+        "what": what,
+        "changed": PUTS,
+        "calls": len(remote.ask("requests")),
+        "took_s": round(took_s, 2),
+        "us_a_changed_sku": round(1e6 * cpu_s / PUTS),
+    }
+
+
+def _by_tasks(data: Path, remote: Remote) -> dict[str, float]:
+    """Send a task for each SKU to one worker. Its start is measured by a second one, without tasks."""
+    embedded.start(data)
+    broker = embedded.broker_url(data)
+    env = os.environ | {"RIVALS_BROKER": broker, "RIVALS_URL": remote.settings["api_url"]}
+    try:
+        cpu_s, took_s = 0.0, 0.0
+        for tasks in (0, PUTS):
+            sender, before = Celery(broker=broker, set_as_current=False), time.process_time()
+            child = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.rivals", "r@here"],
+                env=env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            wait_for(sender.control.inspect(timeout=1).ping, "the rival", 60)
+            began = time.perf_counter()
+            for number in range(tasks):
+                sender.send_task("rivals.put_one", (rivals.FIRST_ID + number,), queue="celery")
+            wait_for(lambda tasks=tasks: len(remote.ask("requests")) >= tasks, "its tasks", 300)  # type: ignore[misc]
+            took_s = time.perf_counter() - began
+            child.send_signal(signal.SIGTERM)
+            _, _, used = os.wait4(child.pid, 0)
+            child.returncode = 0
+            cpu_s = used.ru_utime + used.ru_stime + time.process_time() - before - cpu_s
+        return {"cpu_s": cpu_s, "took_s": took_s}
+    finally:
+        embedded.stop(data)
+
+
+def main() -> list[Row]:
+    """Measure, and print the table."""
+    variants = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    columns = f"{'least':>8}{'over':>8}{'worker s':>10}{'store s':>9}{'us/changed':>12}{'peak MB':>9}{'s':>8}"
+    print(f"{'':24}{'calls':>8}{columns}")
+    found = reconcile(variants)
+    for row in found:
+        each = row["us_a_changed_sku"] or ""
+        print(
+            f"{row['what']:24}{row['calls']:8}{row['least']:8}{row['over']:8.1%}{row['worker_s']:10}{row['store_s']:9}"
+            f"{each:>12}{row['peak_mb']:9}{row['took_s']:8}",
+            flush=True,
+        )
+    for row in others():
+        print(f"{row['what']:24}{row['calls']:8}{'':43}{row['us_a_changed_sku']:12}{'':9}{row['took_s']:8}", flush=True)
+        found.append(row)
+    return found
+
+
+if __name__ == "__main__":
+    main()
