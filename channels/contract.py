@@ -232,6 +232,14 @@ class Channel(ABC):
         Two listings with one SKU are both given. One request for each page: the worker times them.
         """
 
+    def split(self, cursor: str, parts: int) -> Sequence[str]:
+        """Part the rest of a full reading, so that its parts can be read at once: at most so many cursors, each a line.
+
+        :meth:`read_all` from each of them ends where its part ends; together they give what it would have given from
+        ``cursor``. The same one alone, where the rest cannot be parted or is not worth a call.
+        """
+        return [cursor]
+
     @abstractmethod
     def read(self, refs: Sequence[str]) -> Page:
         """Read these listings, at most ``capabilities.read_batch`` of them. A ref not found is left out."""

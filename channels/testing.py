@@ -100,6 +100,17 @@ class ChannelContract:
             rest = levels(list(world.channel.read_all(page.cursor)))
             assert set(levels(whole[: index + 1])) | set(rest) == set(levels(whole))
 
+    def test_the_parts_of_a_reading_give_what_the_whole_would(self, world: World) -> None:
+        for number in range(30):
+            world.put(f"SKU-{number:02}", number)
+        for page in read_everything(world.channel):
+            if page.cursor is not None:
+                parts = world.channel.split(page.cursor, 3)
+                found = [row for part in parts for each in world.channel.read_all(part) for row in each.levels]
+                whole = [row for each in world.channel.read_all(page.cursor) for row in each.levels]
+                assert 1 <= len(parts) <= 3
+                assert sorted(found) == sorted(whole)
+
     def test_single_listings_are_read_as_the_full_reading_shows_them(self, world: World) -> None:
         self._needs_single_reads(world)
         for number in range(5):

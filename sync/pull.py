@@ -5,7 +5,8 @@ A full reading may go on over several tasks: how far it has come stands in the s
 ``wanted``
     When it was last asked for (ms); absent once a reading that began later has ended.
 ``began``, ``cursor``, ``rows``, ``resumed``
-    The reading under way: its start, where it goes on, the rows so far, whether it was ever taken up again.
+    The reading under way: its start, where it goes on (a line for each lane), the rows so far, whether it was ever
+    taken up again.
 ``figures``, ``pages``
     What the guard has counted of it so far, and in how many pages.
 ``finished``, ``finished_began``, ``last_rows``, ``last_errors``
@@ -19,7 +20,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from channels import Channel, Page, Problem
 from sync import renames
@@ -27,6 +28,7 @@ from sync import watch as watching
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.guard import NOTHING, Figures
+from sync.lanes import read_all, timed
 from sync.latency import since
 from sync.ledger import Merged, Window, Withheld
 from sync.store import PREFIX, Store, fold
@@ -40,13 +42,6 @@ PROBLEMS_LOGGED = 20
 
 #: For how long a bad row is not told of again, in seconds.
 TOLD_S = 24 * 3600
-
-
-class Read(NamedTuple):
-    """A page and when it was read."""
-
-    page: Page
-    window: Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +61,11 @@ class PullState:
     figures: Figures
     pages: int
     last_errors: int
+
+    @property
+    def cursors(self) -> Sequence[str]:
+        """Where it goes on, in each of its lanes (:mod:`sync.lanes`)."""
+        return self.cursor.split("\n") if self.cursor else ()
 
 
 class Pulls:
@@ -128,21 +128,6 @@ class Pulls:
         pipeline.execute()
 
 
-def timed(context: Context, name: str, pages: Iterator[Page]) -> Iterator[Read]:
-    """Pages in our SKUs, with when each was read by the store's clock; a page's own time where it has one."""
-    while True:
-        began_ms = context.store.now_ms()
-        page = next(pages, None)
-        if page is None:
-            return
-        page = context.aliases.translated(name, page)
-        if page.as_of is not None:
-            as_of_ms = round(page.as_of.timestamp() * 1000)
-            yield Read(page, Window(as_of_ms, as_of_ms))
-        else:
-            yield Read(page, Window(began_ms, context.store.now_ms()))
-
-
 def tell_problems(context: Context, channel: Channel, page: Page) -> None:
     """Tell people about rows that could not be understood."""
     for problem in page.problems[:PROBLEMS_LOGGED]:
@@ -177,14 +162,13 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     cause = f"reading of {name}"
     merged, rows = Merged(), state.rows
     watch = Watch(context, channel, state.figures, state.pages)
-    pages = channel.read_all(state.cursor)
-    for read in timed(context, name, pages):
+    for read in read_all(context, channel, state.cursors):
         tell_problems(context, channel, read.page)
         part = watch.take(read.page, read.window, cause)
         merged.add(part)
         rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
-        pulls.advance(name, read.page.cursor, rows, watch.figures, watch.pages)
-        if deadline.over and read.page.cursor is not None:
+        pulls.advance(name, "\n".join(read.cursors) or None, rows, watch.figures, watch.pages)
+        if deadline.over and read.cursors:
             log.info("%s: %d listings read so far; going on in the next task", name, rows)
             return False
     believed, finished = watch.ends(rows, state.last_errors), pulls.state(name)
@@ -221,7 +205,7 @@ def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> M
     merged, valid, moved = Merged(), set[str](), dict[str, str]()
     withhold, doubtful, began_ms = watching.doubtful(context, name), list[tuple[Withheld, Window]](), 0
     for start in range(0, len(refs) if size else 0, size or 1):
-        for page, window in timed(context, name, iter_once(channel, refs[start : start + size])):
+        for page, window, _ in timed(context, name, iter_once(channel, refs[start : start + size])):
             tell_problems(context, channel, page)
             merged.add(watching.merge(context, channel, page.levels, window, cause, withhold))
             valid |= merged.valid

@@ -25,6 +25,9 @@ from channels.errors import Denied, Incomprehensible
 #: The most products on one page (the catalogue's maximum ``limit``).
 PAGE = 250
 
+#: How many pages a part of a reading has at least: the last page of each is hardly ever full.
+PART_PAGES = 25
+
 #: The most items that the batch PUTs take (products_catalog.v3.yml, product-variants_catalog.v3.yml).
 PRODUCTS_PER_CALL = 10
 VARIANTS_PER_CALL = 50
@@ -43,23 +46,40 @@ class CatalogStock:
         self._client = client
 
     def read_all(self, cursor: str | None) -> Iterator[Page]:
-        """Every listing, in the order of product ids; the cursor is the last product id.
+        """Every listing, in the order of product ids; the cursor is the last product id, or ``after-last`` of a part.
 
         Pages are cut by id and not by number: a product that is added or deleted meanwhile moves no other
         product across the edge of a page.
         """
-        after = int(cursor) if cursor else 0
+        after, end = _range(cursor)
+        within: dict[str, str | int] = {"id:less": end + 1} if end else {}
         while True:
-            products, total = self._page("read products", {"id:greater": after, "sort": "id", "direction": "asc"})
+            products, total = self._page(
+                "read products", {"id:greater": after, **within, "sort": "id", "direction": "asc"}
+            )
             if total and not (products and products[0].id > after):
                 reason = f"{total} products are said to follow the product {after}, and none was given"
                 raise Incomprehensible(self._client.channel, "read products", reason)
             rows = rows_of_products(products)
             last = total <= len(products)
             after = after if not products else products[-1].id
-            yield Page(rows.levels, rows.problems, cursor=None if last else str(after))
+            yield Page(rows.levels, rows.problems, cursor=None if last else _cursor(after, end))
             if last:
                 return
+
+    def split(self, cursor: str, parts: int) -> Sequence[str]:
+        """By one call, parts of as many ids each. The last one has no end: there a product is found that is new."""
+        after, end = _range(cursor)
+        if end:
+            return [cursor]
+        highest: dict[str, str | int] = {"id:greater": after, "sort": "id", "direction": "desc", "limit": 1}
+        found, total = self._page("read the last product", highest)
+        parts = min(parts, total // (PAGE * PART_PAGES))
+        if not found or parts < 2:
+            return [cursor]
+        step = (found[0].id - after) // parts
+        edges = [after + step * number for number in range(parts)]
+        return [_cursor(edge, edge + step if number < parts else 0) for number, edge in enumerate(edges, 1)]
 
     def read(self, refs: Sequence[str]) -> Page:
         """These listings, by one call."""
@@ -123,6 +143,16 @@ class CatalogStock:
             shown = self._client.understood(operation, response, Answer[list[Variant]]).data
         levels = {variant.id: level_of(variant.inventory_level) for variant in shown}
         return [_outcome(write, levels.get(ref.variant_id or 0)) for ref, write in zip(refs, writes, strict=True)]
+
+
+def _range(cursor: str | None) -> tuple[int, int]:
+    """The product ids after which a reading goes on and with which it ends; 0 for no end."""
+    after, _, end = (cursor or "0").partition("-")
+    return int(after), int(end or 0)
+
+
+def _cursor(after: int, end: int) -> str:
+    return f"{after}-{end}" if end else str(after)
 
 
 def _batches(writes: Sequence[Write]) -> list[list[Write]]:

@@ -70,6 +70,10 @@ class BigCommerceChannel(Channel):
         """See :meth:`Channel.read_all`."""
         return self._stock.read_all(cursor)
 
+    def split(self, cursor: str, parts: int) -> Sequence[str]:
+        """See :meth:`Channel.split`."""
+        return self._stock.split(cursor, parts)
+
     def read(self, refs: Sequence[str]) -> Page:
         """See :meth:`Channel.read`."""
         return self._stock.read(refs)

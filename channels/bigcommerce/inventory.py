@@ -80,6 +80,10 @@ class InventoryStock:
             if last:
                 return
 
+    def split(self, cursor: str, parts: int) -> Sequence[str]:
+        """The rest as it is: pages by number move when an item comes or goes, and the less the sooner they are read."""
+        return [cursor]
+
     def read(self, refs: Sequence[str]) -> Page:
         """These listings: one call, or two where products and variants are mixed (more for thousands of variants)."""
         items = self._items(refs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -46,7 +46,7 @@ def catalog(store: Store) -> Blueprint:
     @routes.get("/products")
     def list_products() -> Response:
         only(
-            request, "id", "id:in", "id:greater", "id:min", "sku", "sku:in", "date_modified:min",
+            request, "id", "id:in", "id:greater", "id:min", "id:less", "sku", "sku:in", "date_modified:min",
             "include", "include_fields", "limit", "page", "sort", "direction",
         )  # fmt: skip
         found = _filtered(store)
@@ -154,7 +154,9 @@ def _by_id(store: Store) -> list[Product]:
         return [product for product in (store.products.get(int(args["id"])),) if product is not None]
     after = max(int(args.get("id:greater", 0)), int(args.get("id:min", 1)) - 1)
     found = list(store.products.values())
-    return found[bisect_right(found, after, key=attrgetter("id")) :]
+    by_id = attrgetter("id")
+    last = bisect_left(found, int(args["id:less"]), key=by_id) if "id:less" in args else None
+    return found[bisect_right(found, after, key=by_id) : last]
 
 
 def _batch(most: int) -> Sequence[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.bigcommerce import BigCommerceChannel
+from channels.bigcommerce import BigCommerceChannel, catalog
 from channels.bigcommerce.models import Item, Product, Ref, rows_of_items, rows_of_products
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.contract import MAX_UNITS, Level
@@ -211,3 +211,27 @@ def test_an_answer_of_another_shape_is_named_and_not_used(
     monkeypatch.setattr(channel.client, "json", lambda operation, response: json.loads(body))
     with pytest.raises(Incomprehensible, match=r"store: read products failed .*documented shape"):
         list(channel.read_all())
+
+
+def test_the_rest_of_a_catalogue_is_parted_by_its_ids(
+    store: Store, channel: BigCommerceChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "PAGE", 2)
+    monkeypatch.setattr(catalog, "PART_PAGES", 3)
+    for number in range(40):
+        store.add(f"SKU-{number}", number)
+    first = next(channel.read_all())
+    assert first.cursor
+    parts = channel.split(first.cursor, 4)
+    assert len(parts) == 4
+    store.add("NEW", 1)
+    found = [level for part in parts for page in channel.read_all(part) for level in page.levels]
+    assert sorted(level.sku for level in [*first.levels, *found]) == sorted(["NEW", *(f"SKU-{n}" for n in range(40))])
+
+
+def test_what_is_left_of_a_small_catalogue_is_not_parted(store: Store, channel: BigCommerceChannel) -> None:
+    for number in range(300):
+        store.add(f"SKU-{number}", number)
+    cursor = next(channel.read_all()).cursor
+    assert cursor
+    assert channel.split(cursor, 4) == [cursor]
