@@ -61,7 +61,8 @@ def folder(name: str, table: Mapping[str, Any]) -> Iterator[Context]:
     with tempfile.TemporaryDirectory(prefix="budget-") as path:
         home = Path(path)
         (home / "pos").mkdir()
-        text = 'authority = "till"\n\n[channels.till]\ntype = "pos_csv"\npath = "pos"\n\n'
+        text = 'authority = "till"\n\n[guard]\nauto_approve_first = true\nplan_share = 1\nzero_share = 1\n'
+        text += '\n[channels.till]\ntype = "pos_csv"\npath = "pos"\n\n'
         (home / "sync.toml").write_text(text + settings_table(name, table), "utf-8")
         os.environ[FILE_VARIABLE] = str(home / "sync.toml")
         context = Context(load_settings())

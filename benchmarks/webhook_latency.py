@@ -154,7 +154,7 @@ def main() -> None:
     watch_there(there, watch)
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="webhook-latency-"))
     with here.serve(deliver=False) as here_url, there.serve() as there_url:
-        tables = [TRUST]
+        tables = [f"{TRUST}plan_share = 1\nzero_share = 1\n"]
         tables += [
             settings_table(
                 name, sandbox.settings(url) | {"webhook_url": f"http://127.0.0.1:{port}", "write": options.write}
