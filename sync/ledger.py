@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from channels import Capabilities, Level
 from sync import runs
@@ -21,6 +21,8 @@ from sync.spill import in_order
 from sync.store import BUCKETS, PREFIX, Call, Store, bucket_of, bucket_prefix, fold
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NO_BUNDLES = Recipes()
 
@@ -347,9 +349,9 @@ def _record_key(folded: str) -> str:
     return f"{bucket_prefix(bucket_of(folded))}sku:{folded}"
 
 
-def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items, so many at a time."""
-    chunk: list[str] = []
+    chunk: list[T] = []
     for item in items:
         chunk.append(item)
         if len(chunk) == size:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sync.context import Context
-from sync.ledger import Movement
+from sync.ledger import Movement, chunks
 from sync.policy import Target
 from sync.records import Listing, Record
-from sync.store import BUCKETS
+from sync.store import BUCKETS, bucket_of, bucket_prefix
 
 #: How many records are looked at together.
 CHUNK = 1000
@@ -58,26 +58,32 @@ def wrong(record: Record, name: str, target: Target) -> Wrong | None:
     return Wrong(record, listing, target, target.units)
 
 
-def to_write(context: Context, name: str) -> Iterator[Wrong]:
-    """Every listing of a channel that a push would write now, as the rows are read."""
-    if not context.channel(name).capabilities.writes:
-        return
-    for records in _dirty_records(context, name):
-        for record in records:
-            found = wrong(record, name, context.policy.targets(record)[name])
-            if found:
-                yield found
+def to_write(context: Context, *names: str) -> Iterator[Wrong]:
+    """Every listing of these channels that a push would write now, as the rows are read."""
+    writable = [name for name in names if context.channel(name).capabilities.writes]
+    for dirty in _parts(context, writable):
+        mostly = False  # whether most of them are wrong, so that looking at them twice would cost more than it saves
+        for skus in chunks(sorted(dirty), CHUNK):
+            looked_at = skus if mostly else _suspects(context, skus, writable)
+            found = 0
+            for record in context.ledger.records(looked_at):
+                targets = context.policy.targets(record)
+                for name in dirty[record.folded]:
+                    row = wrong(record, name, targets[name])
+                    if row:
+                        found += 1
+                        yield row
+            mostly = 2 * found > len(skus)
 
 
-def plan(context: Context, name: str) -> Iterator[PlanRow]:
-    """The plan of one channel, row by row."""
-    found = to_write(context, name)
+def plan(context: Context, *names: str) -> Iterator[PlanRow]:
+    """The plan of these channels, row by row."""
+    found = to_write(context, *names)
     while chunk := list(islice(found, CHUNK)):
         moved = context.ledger.last_movements([row.record for row in chunk])
-        for row, movement in zip(chunk, moved, strict=True):
-            record = row.record
-            why = reason(row.target, movement)
-            yield PlanRow(record.sku, name, row.listing.level, row.units, record.on_hand, record.revision, why)
+        for (record, listing, target, units), movement in zip(chunk, moved, strict=True):
+            why = reason(target, movement)
+            yield PlanRow(record.sku, listing.channel, listing.level, units, record.on_hand, record.revision, why)
 
 
 def reason(target: Target, movement: Movement | None) -> str:
@@ -87,11 +93,31 @@ def reason(target: Target, movement: Movement | None) -> str:
     return "; ".join(parts if last.rule == "on hand" else [*parts, f"{last.rule}: {last.words}"])
 
 
-def _dirty_records(context: Context, name: str) -> Iterator[Sequence[Record]]:
-    parts: Iterable[list[str]] = (context.worklist.dirty_in(bucket, name) for bucket in range(BUCKETS))
-    if context.worklist.dirty_count(name) <= SORTED:
-        parts = [list(chain.from_iterable(parts))]
-    for skus in parts:
-        skus.sort()
-        for start in range(0, len(skus), CHUNK):
-            yield context.ledger.records(skus[start : start + CHUNK])
+def _parts(context: Context, names: Sequence[str]) -> Iterator[Mapping[str, Sequence[str]]]:
+    """Folded SKUs that may be wrong with the channels on which they may, a part of all at a time."""
+    parts = [range(bucket, bucket + 1) for bucket in range(BUCKETS)]
+    if sum(context.worklist.dirty_count(name) for name in names) <= SORTED:
+        parts = [range(BUCKETS)]
+    for buckets in parts:
+        dirty: dict[str, list[str]] = {}
+        for name in names:
+            for bucket in buckets:
+                for sku in context.worklist.dirty_in(bucket, name):
+                    dirty.setdefault(sku, []).append(name)
+        yield dirty
+
+
+def _suspects(context: Context, skus: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Those whose levels are not plainly their targets: most that were marked have nothing to be written."""
+    pipeline = context.store.client.pipeline(transaction=False)
+    fields = ["on_hand", "bundle:recipe", *(f"{name}:level" for name in names)]
+    for sku in skus:
+        pipeline.hmget(f"{bucket_prefix(bucket_of(sku))}sku:{sku}", fields)
+    found = []
+    for sku, (on_hand, recipe, *levels) in zip(skus, pipeline.execute(), strict=True):
+        slim = Record(sku, sku, None if on_hand is None else int(on_hand), 0, "", {})
+        targets = context.policy.targets(slim)
+        shown = ((name, int(level)) for name, level in zip(names, levels, strict=True) if level is not None)
+        if recipe is not None or any(targets[name].units not in (None, level) for name, level in shown):
+            found.append(sku)
+    return found
