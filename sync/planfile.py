@@ -8,11 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from sync.errors import SyncError
 from sync.plan import PlanRow
 
 #: The form of the file; another number is another form.
 FORM = 1
+
+_ROW = TypeAdapter(PlanRow)
 
 
 def write_plan(file: Path, channels: Sequence[str], rows: Iterable[PlanRow], now_ms: int) -> Iterator[PlanRow]:
@@ -36,3 +40,35 @@ def write_plan(file: Path, channels: Sequence[str], rows: Iterable[PlanRow], now
         raise SyncError(f"{file}: the plan cannot be written there: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_plan(file: Path) -> Iterator[PlanRow]:
+    """The rows of a plan, as they are read.
+
+    Raises:
+        SyncError: it is no plan, or a line of it is damaged.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            _check_header(file, lines.readline())
+            for number, line in enumerate(lines, 2):
+                if line.strip():
+                    yield _row(file, number, line)
+    except (OSError, UnicodeError) as error:
+        raise SyncError(f"{file}: cannot be read: {error}") from error
+
+
+def _check_header(file: Path, line: str) -> None:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("plan") != FORM:
+        raise SyncError(f"{file}: is no plan; make one: celery -A sync plan --out {file}")
+
+
+def _row(file: Path, number: int, line: str) -> PlanRow:
+    try:
+        return _ROW.validate_python(PlanRow(**json.loads(line)), strict=True)
+    except (ValueError, TypeError, ValidationError) as error:
+        raise SyncError(f"{file}: line {number} is damaged; make the plan anew") from error

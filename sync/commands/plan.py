@@ -1,10 +1,10 @@
-"""``celery -A sync plan``: what would be written where, and why. Writes nothing."""
+"""``celery -A sync plan`` and ``apply``: what would be written where, and why; and exactly that, done."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -12,12 +12,15 @@ from celery.bin.base import CeleryCommand
 from rich.console import Console
 from rich.text import Text
 
+from sync.bells import Bells
 from sync.commands import completion
-from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
 from sync.plan import PlanRow
 from sync.plan import plan as plan_of
-from sync.planfile import write_plan
+from sync.planfile import read_plan, write_plan
+from sync.verdicts import Verdict
+from sync.verdicts import apply as verdicts_of
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
 ROWS_A_TABLE = 500
@@ -37,7 +40,7 @@ def plan(ctx: click.Context, channel: str | None, out: Path | None, as_json: boo
     context = context_of(ctx)
     names = list(context.named(channel))
     totals: Counter[tuple[str, str]] = Counter()
-    rows = _counted(chain.from_iterable(plan_of(context, name) for name in names), totals)
+    rows = _counted(plan_of(context, *names), totals)
     if out is not None:
         rows = write_plan(out, names, rows, context.store.now_ms())
     if as_json:
@@ -51,6 +54,44 @@ def plan(ctx: click.Context, channel: str | None, out: Path | None, as_json: boo
         shown.print(f"{written} writes stand in {out}. Do those whose base has not moved: celery -A sync apply {out}")
     for name in names:
         shown.print(_summary(context, name, totals))
+
+
+@click.command(cls=CeleryCommand)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_context
+@one_line_errors
+def apply(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Do the writes of a plan, but for those whose base has moved since; workers do them.
+
+    A channel that waits for approval is written as far as this plan goes. Lines may be taken out of the file before.
+    The exit code is 1 if any row was refused.
+    """
+    app = app_of(ctx)
+    counts: Counter[bool] = Counter()
+    verdicts = _tallied(verdicts_of(app.context, read_plan(file)), counts)
+    if as_json:
+        print_json(verdict.row._asdict() | {"refused": verdict.refused or None} for verdict in verdicts)
+    else:
+        _print_refused(console(), (verdict for verdict in verdicts if verdict.refused))
+        click.echo(f"{counts[False]} writes are let through, {counts[True]} refused.")
+    Bells(app).ring_for_dirty()
+    if counts[True]:
+        ctx.exit(1)
+
+
+def _tallied(verdicts: Iterable[Verdict], counts: Counter[bool]) -> Iterator[Verdict]:
+    for verdict in verdicts:
+        counts[bool(verdict.refused)] += 1
+        yield verdict
+
+
+def _print_refused(out: Console, refused: Iterator[Verdict]) -> None:
+    while chunk := list(islice(refused, ROWS_A_TABLE)):
+        made = table(None, ["SKU", "channel", "target", "refused because"], right=["target"])
+        for row, why in chunk:
+            made.add_row(Text(row.sku), row.channel, str(row.target), Text(why))
+        out.print(made)
 
 
 def direction(row: PlanRow) -> str:
