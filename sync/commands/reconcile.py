@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import click
 from celery.bin.base import CeleryCommand
 from kombu.exceptions import OperationalError
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from sync.celery import SyncApp
 from sync.commands import completion
@@ -35,8 +36,8 @@ SILENCE_S = 10.0
 def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: float) -> None:
     """Read every channel and push whatever is then wrong. The work is done by the workers.
 
-    With --watch the exit code is 0 when all channels agree, and 1 when one is in trouble, when listings are held
-    back, or when time is up.
+    With --watch the exit code is 0 when all channels agree, and 1 when one is in trouble or paused, when something
+    waits for approval, when listings are held back, or when time is up.
     """
     app = app_of(ctx)
     asked_ms = ask(app, channel)
@@ -54,7 +55,10 @@ def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: flo
     for name in names:
         if back[name]:
             click.echo(f"{name}: {back[name]} listings are not written; see why: celery -A sync parked", err=True)
-    if not all(one.done for one in found) or any(back[name] for name in names):
+    stopped = [hold for hold in app.context.holds.open_ones() if hold.channel in names]
+    for hold in stopped:
+        click.echo(f"{hold.channel}: a {hold.kind.value} is held as {hold.id}; see: celery -A sync holds", err=True)
+    if stopped or not all(one.done for one in found) or any(back[name] for name in names):
         ctx.exit(1)
 
 
@@ -103,6 +107,15 @@ def watch_progress(app: SyncApp, names: Sequence[str], asked_ms: int, timeout_s:
             time.sleep(LOOK_S)
 
 
+class _Rate(ProgressColumn):
+    """Listings a second."""
+
+    def render(self, task: Task) -> Text:
+        """See :class:`ProgressColumn`."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f}/s" if speed and not task.finished else "", style="progress.data.speed")
+
+
 class _Display:
     """A progress bar for each channel on a terminal, a plain line for each change elsewhere."""
 
@@ -113,11 +126,13 @@ class _Display:
             columns = (
                 TextColumn("{task.fields[name]}"),
                 BarColumn(),
+                _Rate(),
+                TimeRemainingColumn(),
                 TextColumn("{task.description}"),
-                TimeElapsedColumn(),
             )
             self._bars = Progress(*columns)
             self._tasks = {name: self._bars.add_task("", total=None, name=name) for name in names}
+            self._most: dict[str, int] = {}
 
     def __enter__(self) -> Callable[[Sequence[ChannelProgress]], None]:
         if self._bars:
@@ -132,12 +147,22 @@ class _Display:
         for one in found:
             words = _words(one)
             if self._bars:
-                total = max(one.expected, one.rows) or None
-                bar = {"total": 1, "completed": 1} if one.done else {"total": total, "completed": one.rows}
-                self._bars.update(self._tasks[one.name], description=words, **bar)
+                self._draw(self._bars, self._tasks[one.name], one)
+                self._bars.update(self._tasks[one.name], description=words)
             elif self._lines.get(one.name) != words:
                 self._lines[one.name] = words
                 click.echo(f"{one.name}: {words}")
+
+    def _draw(self, bars: Progress, task: TaskID, one: ChannelProgress) -> None:
+        """First how much has been read, then how much of what was to be written is."""
+        if not one.read:
+            bars.update(task, total=max(one.expected, one.rows) or None, completed=one.rows)
+            return
+        left = one.dirty + one.open
+        if one.name not in self._most:
+            bars.reset(task)  # another kind of work, at another rate
+        most = self._most[one.name] = max(self._most.get(one.name, 1), left)
+        bars.update(task, total=most, completed=most - left)
 
 
 def _words(one: ChannelProgress) -> str:
