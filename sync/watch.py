@@ -103,6 +103,8 @@ class Watch:
         if document.refused:
             words = [f"{document.name} was set aside: {document.refused}"]
             hold(self.context, Kind.SET_ASIDE, self.channel.name, words, source=document.name)
+            self._shelf.clear()
+            self._file = None
             return Merged()
         if self._file is None:
             self._shelf.clear()
@@ -191,14 +193,14 @@ def believe(context: Context, channel: Channel, rows: Sequence[tuple[Withheld, W
     standing = holds.doubted(name, context.store.now_ms())
     doubted = holds.doubts(standing, [row.level for row, _ in rows]) if standing else set()
     fresh = [(row, window) for row, window in rows if row.level not in doubted]
-    zeros = [row for row, _ in fresh if row.what == "fell" and row.level.units <= 0]
+    zeros = [row for row, _ in fresh if _falls_to_zero(row)]
     if zeros:
         found = NOTHING._replace(
             known=context.ledger.listings(name),
             rows=len(rows),
             zeroed=_tally(context, name, len(zeros)) + (standing.figures.zeroed if standing else 0),
             fell=len(zeros),
-            gone=-sum(row.units for row in zeros),
+            gone=-sum(_units(row) for row in zeros),
         )
         approved = holds.allowed("reading", name, context.store.now_ms())
         words = judge_reading(found, context.settings.guard.of(name), approved, full=False)
@@ -272,9 +274,10 @@ def overtake(context: Context, kind: Kind, name: str) -> None:
     """Close the hold of a kind on a channel, if one is open: what came after it was believed."""
     held = context.holds.of(kind, name)
     if held is not None:
-        context.holds.decide(held, "overtaken", "what came after it", context.store.now_ms())
-        context.holds.carried_out(held)
-        log.info("%s: hold %s is overtaken by what came after it", name, held.id)
+        before = context.holds.decide(held, "overtaken", "what came after it", context.store.now_ms())
+        if before == "open":  # else a person was faster, and what follows from that is theirs to carry out
+            context.holds.carried_out(held)
+            log.info("%s: hold %s is overtaken by what came after it", name, held.id)
 
 
 def _count(figures: Figures, page: Page, merged: Merged) -> Figures:
@@ -285,16 +288,25 @@ def _count(figures: Figures, page: Page, merged: Merged) -> Figures:
     return figures.plus(
         NOTHING._replace(
             rows=merged.rows,
-            units=sum(level.units for level in page.levels),
+            units=sum(max(0, level.units) for level in page.levels),
             fell=len(fell),
-            zeroed=sum(1 for row in fell if row.level.units <= 0),
+            zeroed=sum(1 for row in fell if _falls_to_zero(row)),
             rose=len(rose),
-            gone=-sum(row.units for row in fell),
-            come=sum(row.units for row in rose),
+            gone=-sum(_units(row) for row in fell),
+            come=sum(_units(row) for row in rose),
             new=sum(1 for row in rows if row.what == "new"),
             errors=len(page.problems),
         )
     )
+
+
+def _units(row: Withheld) -> int:
+    """The units that a row would move above zero: what a till counts below it was never there to go or come."""
+    return max(0, row.level.units) - max(0, row.level.units - row.units)
+
+
+def _falls_to_zero(row: Withheld) -> bool:
+    return row.what == "fell" and row.level.units <= 0 < row.level.units - row.units
 
 
 def _tally(context: Context, name: str, zeroed: int) -> int:

@@ -8,8 +8,9 @@
 --            <number>          hash, one held run (fields: see sync/holds.py)
 --            <number>:rows     the rows of a held file, see sync/withheld.py
 --            withheld:<channel> what the reading under way has withheld
--- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to keep the withheld rows with the hold (else they are dropped),
---          then names and values of the fields to be set.
+-- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to move the withheld rows to the hold, in place of those of the like of it
+--          (else they are left alone: they belong to a reading that may go on beside this), then names and values of
+--          the fields to be set.
 -- Answer   its number, and "1" when it is new.
 
 local kind, channel, now = ARGV[1], ARGV[2], ARGV[3]
@@ -24,10 +25,9 @@ if fresh then
 end
 redis.call('HSET', KEYS[1] .. number, 'seen', now, unpack(ARGV, 5))
 redis.call('HINCRBY', KEYS[1] .. number, 'times', 1)
-local withheld = KEYS[1] .. 'withheld:' .. channel
-if ARGV[4] ~= '1' then
-  redis.call('DEL', withheld)
-elseif redis.call('EXISTS', withheld) == 1 then
-  redis.call('RENAME', withheld, KEYS[1] .. number .. ':rows')
+if ARGV[4] == '1' then
+  local withheld, rows = KEYS[1] .. 'withheld:' .. channel, KEYS[1] .. number .. ':rows'
+  redis.call('DEL', rows)
+  if redis.call('EXISTS', withheld) == 1 then redis.call('RENAME', withheld, rows) end
 end
 return {number, fresh and '1' or '0'}

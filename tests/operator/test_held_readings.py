@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from channels import Level
 from channels.errors import ChannelError
+from sync import watch
 from sync.deadline import Deadline
 from sync.holds import HeldRun, Kind
+from sync.ledger import Window
 from sync.pull import pull, read_refs
 from sync.push import push
 from sync.refresh import refresh
+from sync.withheld import Chunk, Shelf
 from tests.conftest import CHANNELS, MARKET, STORE, TimedStore, Town, unreachable
 
 SKUS = [f"S{number:02}" for number in range(40)]
@@ -179,6 +183,55 @@ def test_a_listing_that_is_not_believed_is_not_written(even: Town) -> None:
 
     assert [write.sku for write in even.store.shop.written] == ["S39"]
     assert units(even) == 396
+
+
+def test_falls_that_are_held_are_not_believed_one_by_one_either(even: Town) -> None:
+    for sku in SKUS[:30]:
+        even.store.shop.put(sku, 1)
+    pull_all(even, "store")
+    assert held(even).words == ["270 units go, of 400; the limit is 50%"]
+
+    read_refs(even.context, "store", [f"ref-{sku.lower()}" for sku in SKUS[:30]], "a hint")
+    assert units(even) == 400
+
+
+def test_a_hold_of_another_kind_takes_nothing_from_a_reading_under_way(even: Town) -> None:
+    for sku in SKUS[:20]:
+        even.store.shop.sell(sku, 1)
+    pages: list[int] = []
+
+    def a_plan_is_held() -> None:
+        pages.append(1)
+        if len(pages) == 5:
+            watch.hold(even.context, Kind.PLAN, "store", ["too many writes"])
+
+    even.store.shop.before_page = a_plan_is_held
+    pull_all(even, "store")
+    assert units(even) == 380
+
+
+def test_a_file_that_is_held_after_another_leaves_none_of_its_rows(even: Town) -> None:
+    shelf = Shelf.of_reading(even.context.store, "till")
+    shelf.keep(1, Chunk(Window(1, 1), "one.csv", [Level("S00", "ref-s00", 0)]))
+    watch.hold(even.context, Kind.FILE, "till", ["one.csv: no"], keep_rows=True)
+    assert len(list(even.context.holds.rows(held(even)).chunks())) == 1
+
+    watch.hold(even.context, Kind.FILE, "till", ["two.csv: no"], keep_rows=True)
+    assert list(even.context.holds.rows(held(even)).chunks()) == []
+
+
+def test_what_was_counted_below_zero_does_not_fall_to_zero_and_was_never_there_to_go(even: Town) -> None:
+    """A till that never counts what comes in goes below zero, further every day."""
+    for start in (0, 5, 10, 15, 20, 25):
+        for sku in SKUS[start : start + 5]:
+            even.store.shop.put(sku, -1)
+        pull_all(even, "store")
+    for sku in SKUS[:25]:
+        even.store.shop.sell(sku, 1)
+    pull_all(even, "store")
+
+    assert even.context.holds.open_ones() == []
+    assert units(even) == 10 * 10 - 25 * 2 - 5
 
 
 def test_a_reading_that_dies_in_the_middle_goes_on_and_is_held_in_the_end(even: Town) -> None:
