@@ -107,7 +107,8 @@ def _plan(context: Context, name: str) -> bool:
     if waiting > limits.min_listings:
         now_ms, known = context.store.now_ms(), context.ledger.listings(name)
         approved = context.holds.allowed("plan", name, now_ms)
-        if judge_plan(NOTHING._replace(known=known, fell=waiting, zeroed=waiting), limits, approved):
+        at_most = NOTHING._replace(known=known, fell=waiting, zeroed=waiting)
+        if judge_plan(at_most, limits, approved):
             if _waits(context, Kind.PLAN, name):
                 return False
             found, sample = measure(context, name)
@@ -115,7 +116,7 @@ def _plan(context: Context, name: str) -> bool:
             if words:
                 hold(context, Kind.PLAN, name, words, found, sample)
                 return False
-        if approved != NOTHING:
+        if approved != NOTHING and judge_plan(at_most, limits):  # it may be what lets this pass
             context.holds.keep_allowed("plan", name, now_ms)
     overtake(context, Kind.PLAN, name)
     return True

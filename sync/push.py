@@ -80,9 +80,10 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
 
 def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> None:
     channel = context.channel(name)
-    ranks = context.worklist.ranks if gate.passes(context, name) else context.admissions.ranks
     tried: dict[str, float] = {}
     while not deadline.over:
+        # each time, for what has become wrong meanwhile is a plan too
+        ranks = context.worklist.ranks if gate.passes(context, name) else context.admissions.ranks
         dirty = _not_tried(ranks(name, LOOKAHEAD), tried)
         if not dirty:
             return

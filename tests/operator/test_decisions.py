@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sync import decisions
+from sync import decisions, watch
 from sync.deadline import Deadline
-from sync.guard import GuardSettings
+from sync.guard import NOTHING, GuardSettings
 from sync.holds import HeldRun, Kind
 from sync.pull import Pulls, pull
 from sync.push import push
@@ -258,6 +258,53 @@ def test_a_sale_after_the_discarding_is_not_parked_with_it(planned: Town, monkey
     decisions.carry_out_all(planned.context)
     push(planned.context, "store", Deadline(60))
     assert [write.sku for write in planned.store.shop.written] == ["S03"]
+
+
+def test_a_decision_is_carried_out_though_the_world_overtakes_the_hold_at_that_moment(
+    planned: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = held(planned)
+    with monkeypatch.context() as patched:
+        patched.setattr(decisions, "carry_out_all", lambda context: None)
+        decisions.discard(planned.context, hold, "ann")
+        patched.setattr(planned.context.holds, "of", lambda kind, name: hold)
+        watch.overtake(planned.context, Kind.PLAN, "store")
+    decisions.carry_out_all(planned.context)
+
+    states = [view.state for view in held_back(planned.context, planned.context.ledger.every_record())]
+    assert states == [State.PARKED] * 15
+
+
+def test_what_becomes_wrong_during_a_push_is_a_plan_too(store: TimedStore) -> None:
+    town = build(store, GuardSettings(auto_approve_first=True))
+    town.till.shop.sell("S00", 2)
+    pull_all(town, "till")
+
+    def many_are_sold() -> None:
+        town.store.shop.before_write = lambda: None
+        for sku in SKUS[1:16]:
+            town.till.shop.sell(sku, 2)
+        pull_all(town, "till")
+
+    town.store.shop.before_write = many_are_sold
+    push(town.context, "store", Deadline(60))
+
+    assert [write.sku for write in town.store.shop.written] == ["S00"]
+    assert held(town).kind is Kind.PLAN
+
+
+def test_the_approval_of_a_plan_ends_though_small_ones_follow(planned: Town) -> None:
+    decisions.approve(planned.context, held(planned), "ann")
+    push(planned.context, "store", Deadline(60))
+    for _ in range(3):
+        planned.context.store.clock.advance(1800)  # type: ignore[attr-defined]
+        for sku in SKUS[:6]:
+            planned.till.shop.sell(sku, 1)
+        pull_all(planned, "till")
+        push(planned.context, "store", Deadline(60))
+
+    assert len(planned.store.shop.written) == 15 + 3 * 6
+    assert planned.context.holds.allowed("plan", "store", planned.context.store.now_ms()) == NOTHING
 
 
 def test_what_follows_elsewhere_from_an_approved_reading_is_not_asked_about_again(store: TimedStore) -> None:
