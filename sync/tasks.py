@@ -192,7 +192,7 @@ def census() -> None:
 
     def once() -> bool:
         counted = counting.count(app.context, Deadline(CENSUS_S, cut_short=lambda: app.leaving))
-        if counted is None:
+        if counted is None and not app.leaving:
             log.warning("the stock of record could not be counted through within %g s", CENSUS_S)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 import redis
 
 from sync.store import PREFIX, Call, Store
+
+log = logging.getLogger(__name__)
 
 #: How long a turn outlives its holder, in seconds: nobody else serves the channel's work for so long after a death.
 LEASE_S = 10.0
@@ -48,6 +51,7 @@ class Turn:
         turn (they were told, and go round once more).
         """
         if not self.take():
+            log.debug("%s: another process is at work, and goes round once more", self._keys[0])
             return False
         ended = False
         try:

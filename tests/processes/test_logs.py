@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from sync.web.catalogue import PREFIX
 from tests.processes.conftest import Shop
 from tests.processes.test_webhooks import free_port, running
+from tests.telemetry.exposition import value
 from tests.waiting import wait_until
 
 
@@ -36,7 +39,7 @@ def test_one_run_goes_from_the_webhook_to_the_write_and_into_the_history(shop: S
     shop.amazon.account.put("MUG", 10)
     url = f'webhook_url = "http://127.0.0.1:{port}"\n[channels.amazon]'
     shop.configure('log_format = "json"\n' + shop.settings.replace("[channels.amazon]", url))
-    with running(shop, "up", "--port", str(port)):
+    with running(shop, "up", "--port", str(port)) as (_, address):
         wait_until(lambda: len(shop.store.store.hooks) > 5, 20, "the hooks are registered")
         assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
         shop.store.store.sell("MUG", 3)
@@ -51,6 +54,12 @@ def test_one_run_goes_from_the_webhook_to_the_write_and_into_the_history(shop: S
             return [line for line in of_run if line.get("task") == task]
 
         wait_until(lambda: bool(told("sync.refresh") and told("sync.push")), 10, "both tasks have said what they did")
+
+        def measured() -> float | None:
+            text = requests.get(f"{address}/metrics", timeout=10).text
+            return value(text, f"{PREFIX}event_to_write_seconds_count", channel="amazon", result="accepted")
+
+        wait_until(lambda: measured() == 1, 10, "the time from the event to the write is told")
     (written,) = [line for line in told("sync.push") if "accepted" in line["message"]]
     assert written["channel"] == "amazon"
     assert written["task_id"] != told("sync.refresh")[0]["task_id"]

@@ -157,6 +157,7 @@ WRONG = {
     "WritesWait": {'overdue_seconds{channel="store",work="push"}': "0+60x120"},
     "WriteNeverConfirmed": {'overdue_seconds{channel="store",work="confirm"}': "0+60x120"},
     "PullIsOld": {'last_pull_timestamp_seconds{channel="store"}': "-3600+0x120"},
+    "NeverRead": {'last_pull_timestamp_seconds{channel="store"}': "_x120"},
     "RunHeld": {'held_runs{channel="store",kind="reading"}': "1+0x120"},
     "ChannelInTrouble": {'channel_failures{channel="store"}': "0+1x120"},
     "CredentialRefused": {'calls_total{channel="store",operation="read",status="401"}': "0+1x120"},
