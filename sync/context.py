@@ -68,9 +68,14 @@ class Context:
 
     def keep_up(self) -> None:
         """Take notice of stores that have installed or uninstalled the app meanwhile: one question to the store."""
-        if self.settings.oauth is None or "channels" not in self.__dict__ or self.stores.version() == self._version:
+        if self.settings.oauth is None or "channels" not in self.__dict__:
+            return
+        version = self.stores.version()
+        if version == self._version:
             return
         with self._lock:
+            if version == self._version:
+                return  # another thread was first
             gone = dict(self._joined)
             kept = {name: channel for name, channel in self.channels.items() if name not in gone}
             channels = kept | self._installed()

@@ -226,7 +226,13 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     def answer(deadline: Deadline) -> bool:
         # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come
         bells.answered(task, channel)
-        return one_round(deadline)
+        try:
+            return one_round(deadline)
+        except Exception:
+            app.keep_up()
+            if context.has_left(channel):
+                return True  # it went wrong because the store has left meanwhile
+            raise
 
     pause = context.pauses.of(channel)
     stopped = pause is not None and pause.stops(task)
@@ -271,7 +277,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
             log.warning("%s: answers again, after %d failures", channel, ended.failures)
         if more:
             bells.ring(task, channel)
-    _ring_for_next_look(channel)
+    if not context.has_left(channel):
+        _ring_for_next_look(channel)
     bells.ring_for_dirty(beside=channel if task == "sync.push" else None)
 
 

@@ -17,13 +17,15 @@ import requests
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from channels.bigcommerce.settings import WriteMode
-from channels.http import TIMEOUT_S
 
 #: Where codes are exchanged.
 LOGIN_URL = "https://login.bigcommerce.com"
 
 #: How a store is called, in codes and callbacks.
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,24})")
+
+#: Seconds to wait for a connection to the login server, and for its answer: a person waits in front of a browser.
+TIMEOUT_S = (3.0, 10.0)
 
 #: A code is short; what is longer is none.
 LONGEST_CODE = 512

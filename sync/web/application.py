@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import redis
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 #: Seconds to wait for an answer of the store or the broker. A request is repeated by its sender, so that it is better
 #: refused soon than held.
 PATIENCE_S = 1.5
+
+#: How often stores that have installed the app are looked for, in seconds.
+KEEP_UP_S = 1.0
 
 #: What requests are counted as that no route takes, by their status.
 NOT_TAKEN = {404: "unknown", 405: "method", 413: "oversized"}
@@ -46,6 +53,20 @@ def ready_for_requests(celery: SyncApp) -> SyncApp:
     return celery
 
 
+def _now_and_then(keep_up: Callable[[], None]) -> Callable[[], None]:
+    """Take notice of stores that come and go, about once a second."""
+    kept_up_at = float("-inf")
+
+    def look() -> None:
+        nonlocal kept_up_at
+        if time.monotonic() - kept_up_at >= KEEP_UP_S:
+            kept_up_at = time.monotonic()
+            with suppress(redis.RedisError):  # what the request needs of the store is refused where it is asked for
+                keep_up()
+
+    return look
+
+
 def create_app(celery: SyncApp) -> Flask:
     """The WSGI application over an app of ours."""
     context = celery.context
@@ -59,6 +80,7 @@ def create_app(celery: SyncApp) -> Flask:
         from sync.web.oauth import oauth  # its packages are an extra
 
         app.register_blueprint(oauth(celery, context.settings.oauth))
+        app.before_request(_now_and_then(context.keep_up))
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import redis
@@ -15,7 +16,7 @@ from flask import Blueprint, request
 from kombu.exceptions import OperationalError
 from werkzeug.wrappers import Response
 
-from channels.bigcommerce.app import AppError, BigCommerceApp, Callback, missing_scopes
+from channels.bigcommerce.app import AppError, BigCommerceApp, Callback, Grant, missing_scopes
 from channels.bigcommerce.settings import BigCommerceSettings
 from sync import rulebook
 from sync.bells import Bells
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from sync.celery import SyncApp
 
 log = logging.getLogger(__name__)
+
+#: How many codes one process exchanges at a time. Anybody can send codes, and webhooks must not wait behind them.
+EXCHANGES = 2
 
 #: By how many seconds BigCommerce's clock may be off from ours.
 CLOCK_S = 60
@@ -51,14 +55,23 @@ def oauth(celery: SyncApp, settings: OAuthSettings) -> Blueprint:
     routes = Blueprint("oauth", __name__, url_prefix="/bigcommerce")
     app = BigCommerceApp(settings.client_id, settings.client_secret, settings.redirect_uri, settings.login_url)
 
+    exchanges = threading.BoundedSemaphore(EXCHANGES)
+
+    def exchange() -> Grant:
+        if not exchanges.acquire(blocking=False):
+            raise AppError("too many stores install the app at once; try again in a minute", 503)
+        try:
+            return app.exchange(*(request.args.get(name, "") for name in ("code", "context", "scope")))
+        finally:
+            exchanges.release()
+
     def callback() -> Callback:
         return app.read(request.args.get("signed_payload_jwt", ""))
 
     @routes.get("/auth")
     def auth() -> Response:
         """A merchant installs the app, or grants it other scopes: a code to be exchanged for the store's token."""
-        args = request.args
-        grant = app.exchange(args.get("code", ""), args.get("context", ""), args.get("scope", ""))
+        grant = exchange()
         channel = settings.channel_settings(grant.store_hash, grant.access_token)
         if isinstance(channel, BigCommerceSettings) and (missing := missing_scopes(channel.write, grant.scopes)):
             words = f"the app was not granted {', '.join(missing)}: give it these scopes, and install it again"

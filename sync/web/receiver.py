@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import redis
@@ -31,9 +30,6 @@ log = logging.getLogger(__name__)
 
 #: Where events are received: below it stands the channel's name.
 PATH = "/webhooks/"
-
-#: How often stores that have installed the app are looked for, in seconds.
-KEEP_UP_S = 1.0
 
 #: The status with which each refusal is answered.
 STATUS = {
@@ -60,11 +56,9 @@ class Receiver:
         self._broker = broker
         self._bells = StrictBells(celery)
         self._counters = counters
-        self._kept_up_at = float("-inf")
 
     def take(self, channel: str) -> Response:
         """Answer one request. All that comes of it belongs to one run."""
-        self._keep_up()
         with runs.run(channel if channel in self._context.channels else ""):
             return self._answer(channel)
 
@@ -92,13 +86,6 @@ class Receiver:
         if not event.known:
             self._counters.add("webhooks_unknown_scope", channel)
         return nothing(200)
-
-    def _keep_up(self) -> None:
-        """Take notice of stores that come and go, about once a second."""
-        if time.monotonic() - self._kept_up_at >= KEEP_UP_S:
-            self._kept_up_at = time.monotonic()
-            with suppress(redis.RedisError):  # an event that cannot be kept is refused below
-                self._context.keep_up()
 
     def _keep(self, channel: str, event: Event, *, orders: bool) -> bool:
         """Keep an event and ring for it. False: it is a repetition."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -14,14 +18,16 @@ from channels import Level
 from channels.bigcommerce.sandbox.login import SCOPES
 from channels.diagnosis import Severity
 from channels.errors import Denied
-from channels.sandbox import Fault
-from sync import doctor, rulebook
+from channels.sandbox import Fault, served
+from sync import doctor, rulebook, tasks
 from sync.context import Context
 from sync.errors import SettingsError, UnknownChannel
 from sync.ledger import Window
 from sync.pull import Pulls
+from sync.records import Record
 from sync.settings import load_settings
 from sync.stores import KNOWN_EVERYWHERE_S
+from sync.web.oauth import EXCHANGES
 from tests.oauth.conftest import CLIENT_SECRET, REDIRECT, Market
 
 
@@ -128,6 +134,31 @@ def test_an_uninstalled_store_is_called_no_more_and_its_listings_are_kept(market
     installed = other.stores.get("abc123")
     assert installed is not None
     assert installed.token == ""
+    assert len(market.stores["abc123"].requests) == calls
+
+
+def test_a_task_whose_store_leaves_meanwhile_ends_and_troubles_nobody(
+    market: Market, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    market.install()
+    context = market.process()
+    assert joined(context) == ["store-abc123"]
+    monkeypatch.setattr(tasks, "app", SimpleNamespace(context=context, leaving=False, keep_up=context.keep_up))
+    monkeypatch.setattr(tasks, "bells", Mock())
+    market.stores["abc123"].store.add("MUG", 3)
+
+    def leaves(_deadline: object) -> bool:
+        market.get("uninstall", market.login.uninstall(market.at("abc123")))
+        return bool(levels(context, "store-abc123"))
+
+    tasks._guarded("sync.pull", "store-abc123", leaves)
+    assert joined(context) == []
+    assert context.breaker.trouble("store-abc123") is None
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    calls = len(market.stores["abc123"].requests)
+    tasks.pull(channel="store-abc123")
+    assert "nothing is done there" in caplog.text
     assert len(market.stores["abc123"].requests) == calls
 
 
@@ -252,6 +283,56 @@ def test_a_login_server_in_trouble_is_told_and_nothing_is_kept(market: Market, k
     answer = market.install()
     assert answer.status_code == 502
     assert joined(market.process()) == []
+
+
+def test_codes_that_nobody_answers_for_leave_threads_to_others(market: Market) -> None:
+    let_go = threading.Event()
+    arrived = threading.Semaphore(0)
+
+    def hang(_environ, start_response):
+        arrived.release()
+        let_go.wait(30)
+        start_response("500 Internal Server Error", [("Content-Length", "0")])
+        return []
+
+    query = market.login.install(market.at("abc123"))
+    with served(hang) as login_url, ThreadPoolExecutor(EXCHANGES) as browsers:
+        market.configure(login_url=login_url)
+        market.restart()
+        waiting = [browsers.submit(market.get, "auth", query) for _ in range(EXCHANGES)]
+        for _ in waiting:
+            assert arrived.acquire(timeout=20)
+        assert market.get("auth", query).status_code == 503
+        assert market.signed("load").status_code == 200
+        let_go.set()
+        assert [answer.result().status_code for answer in waiting] == [502] * EXCHANGES
+
+
+def test_threads_of_one_process_keep_up_together(market: Market) -> None:
+    other = market.process()
+    assert joined(other) == []
+    over = threading.Event()
+
+    def work() -> int:
+        looks = 0
+        while not over.is_set() or looks == 0:
+            other.keep_up()
+            assert "till" in other.policy.targets(Record("a", "A", 5, 1, "", {}))
+            assert set(other.ledger.roster.writable) <= {"store-abc123", "store-def456"}
+            looks += 1
+        return looks
+
+    with ThreadPoolExecutor(6) as threads:
+        looking = [threads.submit(work) for _ in range(6)]
+        for _ in range(3):
+            market.install("abc123")
+            market.install("def456")
+            market.get("uninstall", market.login.uninstall(market.at("def456")))
+        over.set()
+        assert all(thread.result() for thread in looking)
+    other.keep_up()
+    assert joined(other) == ["store-abc123"]
+    assert levels(other, "store-abc123") == {}
 
 
 def test_a_store_that_nobody_admitted_waits_and_is_not_called(market: Market) -> None:
