@@ -120,5 +120,7 @@ def _summary(context: Context, name: str, totals: Counter[tuple[str, str]]) -> s
     counts = {which: totals[name, which] for which in ("to zero", "down", "up")}
     writes = sum(counts.values())
     words = f"{name}: {writes} writes: {', '.join(f'{n} {which}' for which, n in counts.items() if n)}"
+    if not context.channel(name).capabilities.writes:
+        return f"{name}: is only read"
     pause = context.pauses.of(name)
     return (words if writes else f"{name}: nothing to write") + (f" ({pause.words})" if pause else "")
