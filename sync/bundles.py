@@ -44,7 +44,7 @@ class _Head(NamedTuple):
     """What a bundle's record says of what was sold."""
 
     now: Count
-    #: Its last movement.
+    #: The last movement of its own, which no component has brought about.
     last: str
     #: When each component came into the recipe.
     since: Sequence[Count | None]
@@ -107,7 +107,7 @@ class Bundles:
                 if done is None or done.revision < since.revision:
                     done = since
                 if done.revision < head.now.revision:
-                    rows = self._movements(recipe, head.last, done, head.now.own - done.own)
+                    rows = self._movements(recipe, head.last, done)
                     calls.append(self._booking(recipe, part, head.now, since, rows))
         self.store.run("book", calls)
 
@@ -117,22 +117,20 @@ class Bundles:
         what: list[str | int] = [part.folded, recipe.folded, part.units, *now, *since, cause]
         return Call([bucket_prefix(bucket_of(part.folded))], [*head, *what, *rows])
 
-    def _movements(self, recipe: Recipe, last: str, done: Count, missing: int) -> list[str]:
-        """The movements by which channels moved so many units of a bundle since then, as the script has them."""
+    def _movements(self, recipe: Recipe, last: str, done: Count) -> list[str]:
+        """The movements by which channels moved units of a bundle since then, oldest first, as the script has them."""
         found: list[list[str]] = []
         stream = f"{bucket_prefix(bucket_of(recipe.folded))}movements"
         for _ in range(FAR):
-            entry = self.store.client.xrange(stream, last, last) if missing and last else None
+            entry = self.store.client.xrange(stream, last, last) if last else None
             if not entry:
                 break
             fields = cast("dict[str, str]", entry[0][1])
             if int(fields["rev"]) <= done.revision:
                 break
-            if fields["channel"]:  # else it came from its components
-                cause = f"{recipe.sku}: {fields['cause']}"
-                found.append([fields["rev"], fields["units"], fields["channel"], fields["why"], cause, fields["level"]])
-                missing -= int(fields["units"])
-            last = fields["prev"]
+            cause = f"{recipe.sku}: {fields['cause']}"
+            found.append([fields["rev"], fields["units"], fields["channel"], fields["why"], cause, fields["level"]])
+            last = fields["own_prev"]
         return [value for row in reversed(found) for value in row]
 
     def _assemble(self, bundles: Sequence[Recipe]) -> None:
@@ -155,7 +153,7 @@ class Bundles:
         pipeline = self.store.client.pipeline(transaction=False)
         for recipe in bundles:
             since = (f"bundle:since:{part.folded}" for part in recipe.parts)
-            pipeline.hmget(_record(recipe.folded), ["rev", "bundle:own", "last", *since])
+            pipeline.hmget(_record(recipe.folded), ["rev", "bundle:own", "bundle:last", *since])
         return [
             _Head(Count(int(rev or 0), int(own or 0)), last or "", [Count.parse(text) for text in since])
             for rev, own, last, *since in pipeline.execute()

@@ -5,7 +5,8 @@
 -- A bundle's movements concern its components, and a component's its bundles, whose records may be in other slots. So
 -- the same step marks such a SKU in
 --   kin  zset folded -> its revision, for sync/bundles.py to work off
--- and adds the units of a bundle to its `bundle:own`.
+-- adds the units of a bundle to its `bundle:own`, and links the movement to the bundle's last one that was its own, and
+-- not its components', by `own_prev` (`bundle:last` in its record).
 
 -- Which of the SKUs at hand are bundles ('=') or components ('+'), by folded SKU.
 local kin = {}
@@ -27,17 +28,25 @@ end
 local STANDS = {'on_hand', 'rev', 'last'}
 for _, name in ipairs(writable) do STANDS[#STANDS + 1] = name .. ':level' end
 
+local NOTHING = {}
+
 local function move(key, folded, units, level, why, cause)
   local stands = redis.call('HMGET', key, unpack(STANDS))
   local on_hand, rev = (tonumber(stands[1] or nil) or 0) + units, (tonumber(stands[2] or nil) or 0) + 1
+  local is_bundle, more = kin[folded] == '=', NOTHING
+  if is_bundle then more = {'own_prev', redis.call('HGET', key, 'bundle:last') or ''} end
   local id = redis.call('XADD', prefix .. 'movements', '*', 'sku', folded, 'channel', channel, 'units', units,
-    'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', stands[3] or '')
+    'on_hand', on_hand, 'rev', rev, 'why', why, 'cause', cause, 'level', level, 'at', now, 'prev', stands[3] or '',
+    unpack(more))
   redis.call('HSET', key, 'on_hand', on_hand, 'rev', rev, 'last', id)
   if (on_hand < 0) ~= (on_hand - units < 0) then  -- set of the SKUs that were sold more often than there were
     redis.call(on_hand < 0 and 'SADD' or 'SREM', prefix .. 'oversold', folded)
   end
   if kin[folded] then redis.call('ZADD', prefix .. 'kin', rev, folded) end
-  if kin[folded] == '=' then redis.call('HINCRBY', key, 'bundle:own', units) end
+  if is_bundle then
+    redis.call('HINCRBY', key, 'bundle:own', units)
+    redis.call('HSET', key, 'bundle:last', id)
+  end
   for place, name in ipairs(writable) do
     mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand, units < 0)
   end

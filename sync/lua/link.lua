@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  prefix of the bundle's bucket; uses sku:<folded> and kin (see lib_movement.lua). Of the bundle's record:
 --            bundle:own               units that all channels have moved of the bundle since it is one
+--            bundle:last              the id of the last of these movements
 --            bundle:recipe            the recipe as it was last noted
 --            bundle:since:<component> "revision own" of the bundle when the component came into its recipe
 --            bundle:part:<component>  "revision on-hand booked": the component as it was last told of: its revision, its

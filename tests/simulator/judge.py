@@ -12,7 +12,7 @@ from tests.simulator.plan import Edit, Return
 from tests.simulator.world import World
 
 #: Why on hand may rise though nobody brought anything: the first count, and the end of an assumption.
-RISES = ("opened", "not sold after all")
+RISES = ("opened", "not sold after all", "components changed")
 
 
 def good_moment(world: World, context: Context, event: Edit | Return) -> bool:
@@ -40,6 +40,8 @@ def faults(world: World, context: Context) -> list[str]:
         waiting = context.worklist.waiting(name, world.engine.now)
         if any(waiting):
             found.append(f"{name}: not done with everything: {waiting}")
+    if marks := context.ledger.bundles.marks():
+        found.append(f"not done with bundles: {marks}")
     for record in context.ledger.records(world.plan.skus):
         found += _stock(world, context, record)
         for name, listing in record.listings.items():
@@ -52,6 +54,26 @@ def faults(world: World, context: Context) -> list[str]:
             if listing.level != shelf.actual:
                 found.append(f"{name}: {record.sku}: has {shelf.actual}, is known to have {listing.level}")
     return found
+
+
+def _truth(world: World, sku: str) -> int:
+    """What is really on hand: of a bundle, as many as its components allow."""
+    recipe = world.plan.recipes.bundles.get(sku.lower())
+    if recipe:
+        return min(_truth(world, part.sku) // part.units for part in recipe.parts)
+    return world.shelf_at_start(world.plan.authority, sku) + sum(_happened(world, name, sku) for name in world.places)
+
+
+def _happened(world: World, channel: str, sku: str) -> int:
+    """Units of a SKU that really came or went at a channel, in bundles too."""
+    each = _bundles(world, sku)
+    return world.moved[channel, sku] + sum(units * world.moved[channel, bundle] for bundle, units in each.items())
+
+
+def _bundles(world: World, sku: str) -> dict[str, int]:
+    """The bundles that a SKU is in, and how many of it each has."""
+    recipes = world.plan.recipes.bundles.values()
+    return {recipe.sku: part.units for recipe in recipes for part in recipe.parts if part.sku == sku}
 
 
 def _written(world: World, context: Context, record: Record, movements: Sequence[Movement]) -> list[str]:
@@ -76,14 +98,14 @@ def _stock(world: World, context: Context, record: Record) -> list[str]:
     booked = sum(movement.units for movement in movements)
     if booked != record.on_hand:
         found.append(f"{record.sku}: on hand is {record.on_hand}, its movements make {booked}")
-    opened = world.shelf_at_start(world.plan.authority, record.sku)
-    expected = opened + sum(world.moved[name, record.sku] for name in world.places)
+    expected = _truth(world, record.sku)
     if record.on_hand != expected:
         found.append(f"{record.sku}: on hand is {record.on_hand}, should be {expected}")
     for name in world.places:
         mine = sum(m.units for m in movements if m.channel == name and m.why != "opened")
-        if mine != world.moved[name, record.sku]:
-            found.append(f"{record.sku}: {mine:+d} booked from {name}, {world.moved[name, record.sku]:+d} happened")
+        happened = _happened(world, name, record.sku)
+        if mine != happened:
+            found.append(f"{record.sku}: {mine:+d} booked from {name}, {happened:+d} happened")
     found += _written(world, context, record, movements)
     before = 0
     for movement in movements:
@@ -92,7 +114,11 @@ def _stock(world: World, context: Context, record: Record) -> list[str]:
             found.append(f"{record.sku}: a movement says {movement.on_hand} on hand, it was {before}")
         if not movement.why or not movement.cause or (movement.units == 0 and movement.why != "opened"):
             found.append(f"{record.sku}: a movement without a cause: {movement.why!r} {movement.cause!r}")
-        if movement.units > 0 and movement.why not in RISES and not world.raised[movement.channel, record.sku]:
+        came = any(world.raised[movement.channel, sku] for sku in (record.sku, *_bundles(world, record.sku)))
+        if movement.units > 0 and movement.why not in RISES and not came:
             found.append(f"{record.sku}: {movement.units:+d} from nowhere at {movement.channel}: {movement.why}")
         world.counts[f"why {movement.why}"] += 1
+        world.counts["in bundles"] += movement.channel != "" and movement.cause.startswith(
+            tuple(_bundles(world, record.sku))
+        )
     return found

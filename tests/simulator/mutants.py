@@ -229,6 +229,17 @@ MUTANTS: dict[str, Mutant] = {
             )
         ],
     ),
+    "bundle booked twice": Mutant(
+        "rule 4",
+        "catalog",
+        [
+            ("book", "if rev <= booked_rev then return 0 end", ""),
+            ("book", "booked_rev, booked_own = tonumber(booked_rev), tonumber(booked_own)", "booked_rev = nil"),
+        ],
+    ),
+    "bundle forgets its components": Mutant(
+        "rule 1", "catalog", [("merge", "if kin[folded] then redis.call('ZADD'", "if false then redis.call('ZADD'")]
+    ),
     "relative write sent again": Mutant("rule 6", "relative", python=_again),
     "nothing read before a write": Mutant("F1", "catalog", python=_unguarded),
     "set back unnoticed": Mutant("backups", "catalog", python=_unnoticed),

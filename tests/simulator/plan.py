@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sync.recipes import Part, Recipe, Recipes
 from sync.rules import Rule
 
 #: How the shop is written, or that Amazon stands in its place.
@@ -24,6 +25,9 @@ TASKS: tuple[Task, ...] = ("pull", "refresh", "push", "push", "push", "audit")
 
 #: In which share of the worlds rules make another number of on hand.
 RULED = 0.3
+
+#: In which share of the worlds with several SKUs one is a bundle of others.
+BUNDLED = 0.3
 
 #: In which share of the worlds the store is set back.
 SET_BACK = 0.15
@@ -166,6 +170,18 @@ class Plan:
         return tuple(
             Rule(rng.choice(skus), rng.choice(names), ((key, rng.choice(choices[key])),), "the merchant")
             for key in rng.sample(sorted(choices), rng.randint(1, 3))
+        )
+
+    @property
+    def recipes(self) -> Recipes:
+        """In some worlds the last SKU is a bundle of others."""
+        rng, *others = self.rng("bundles"), *self.skus[:-1]
+        if not others or rng.random() >= BUNDLED:
+            return Recipes()
+        parts = rng.sample(others, rng.randint(1, min(2, len(others))))
+        bundle = self.skus[-1]
+        return Recipes(
+            [Recipe(bundle.lower(), bundle, tuple(Part(sku.lower(), sku, rng.randint(1, 3)) for sku in parts))]
         )
 
     def rng(self, what: object) -> random.Random:

@@ -86,6 +86,7 @@ class Simulation:
         self.store = store
         guard = GuardSettings(auto_approve_first=True)
         self.context = Context(Settings.model_construct(authority=plan_.authority, guard=guard))
+        self.context.settings._recipes = plan_.recipes
         channels = [(site.name, site.kind != "till") for site in plan_.sites]
         self.context.policy = Policy(channels, plan_.rules)
         models = {name: _model(self.world, place) for name, place in self.world.places.items()}
@@ -151,6 +152,7 @@ class Simulation:
     def _look(self) -> bool:
         """Do what is due everywhere. False when nothing waits anywhere, due or not."""
         context = self.context
+        context.ledger.bundles.work()
         anything = recovery.end_if_over(context)
         for name, channel in context.channels.items():
             waiting = context.worklist.waiting(name, self.engine.now)

@@ -36,7 +36,18 @@ def test_a_seed_gives_the_same_trace_byte_for_byte(store: SimStore, mode: str) -
 
 def test_the_worlds_are_as_wild_as_they_should_be(store: SimStore) -> None:
     counts = run_seeds(store, "inventory", range(SEEDS)).counts
-    rare = ("sales", "writes", "unknown", "over a sale", "crashes", "edits", "returns", "why sold under a write")
+    rare = (
+        "sales",
+        "writes",
+        "unknown",
+        "over a sale",
+        "crashes",
+        "edits",
+        "returns",
+        "why sold under a write",
+        "explained",
+    )
+    rare += ("in bundles", "why components changed")
     assert [what for what in rare if not counts[what]] == []
 
 

@@ -29,11 +29,14 @@ def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: in
             for sku, result, what in zip(args[4::3], args[5::3], answer, strict=True):
                 yield f"settles {args[0]} {sku} as {result}: {what}"
         elif name == "audit":
-            first = 4 + int(args[3])
-            for row, what, units in zip(range(first, len(args), 5), answer[::2], answer[1::2], strict=True):
-                sku, word, *seen = (_since(arg, start_ms) for arg in args[row : row + 5])
+            kin = 4 + int(args[3])
+            first = kin + 1 + int(args[kin])
+            for row, what, units in zip(range(first, len(args), 6), answer[::2], answer[1::2], strict=True):
+                sku, word, *seen = (_since(arg, start_ms) for arg in args[row : row + 6])
                 moved = f" {units:+d}" if units else ""
                 yield f"audits {args[0]} {sku}: {word} [{seen[0]}] {' '.join(seen[1:])}: {what}{moved}"
+        elif name in ("suspect", "kin_done", "link"):
+            continue  # what they change shows in what follows
         elif name == "unmark":
             if answer[0]:
                 yield f"unmarks {answer[0]}"
