@@ -34,6 +34,7 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox
 from channels.pos_csv.sandbox import Till
 from channels.sandbox import Fault
+from sync import embedded
 from sync.commands.sandbox import settings_table
 from sync.context import Context
 from sync.progress import progress
@@ -41,7 +42,7 @@ from sync.pull import Pulls
 from sync.records import State
 from sync.settings import load_settings
 from sync.views import listing_views
-from tests.processes.conftest import Shop
+from tests.processes.conftest import TRUSTING, Shop
 from tests.processes.customers import Customers
 from tests.processes.fleet import Fleet, Process
 
@@ -133,7 +134,10 @@ def soak(minutes: float, seed: int) -> int:
             (folder / "schedule").write_text(SCHEDULE)
             shop.configure(shop.settings)
             os.environ["SYNC_CONFIG"] = str(folder / "sync.toml")
-            return Soak(shop, till, Context(load_settings()), rng, port).run(minutes)
+            try:
+                return Soak(shop, till, Context(load_settings()), rng, port).run(minutes)
+            finally:
+                embedded.stop(folder / "var")
 
 
 class Soak:
@@ -310,6 +314,7 @@ def _settings(store: dict[str, str], amazon: dict[str, str], port: int) -> str:
     quick = "settle_s = 0.5\nread_timeout_s = 4\n"
     return (
         'authority = "till"\nschedule = "schedule"\nwrite_lease_s = 10\n\n'
+        + TRUSTING
         + settings_table("store", store)
         + f'{quick}webhook_url = "http://127.0.0.1:{port}"\n\n'
         + settings_table("amazon", amazon)

@@ -79,7 +79,7 @@ def promises(services: dict[str, Any]) -> None:
     grace_s = int(next(line for line in _config() if line.startswith("worker_soft_shutdown_timeout")).split("=")[1])
     for name, service in services.items():
         assert service.get("healthcheck") or name == "worker", f"{name} has no health check"
-        if name == "valkey":
+        if service["image"] != "inventory-sync":
             continue
         assert service["read_only"], f"{name} writes to its root"
         assert service["cap_drop"] == ["ALL"], f"{name} has capabilities"
@@ -229,7 +229,7 @@ class Services:
 
     def _here(self, text: str) -> str:
         text = self.image.here(text)
-        for role, port in (("8080", "receiver"), ("8081", "store"), ("8082", "amazon")):
+        for role, port in (("8080", "serve"), ("8081", "store"), ("8082", "amazon")):
             text = text.replace(role, str(self.ports[port]))
         return text
 
@@ -239,7 +239,7 @@ class Services:
 
 def run(image: Image, composed_: dict[str, Any]) -> None:
     """The store, and every service of ours with it."""
-    ports = {name: _free_port() for name in ("receiver", "store", "amazon", "valkey")}
+    ports = {name: _free_port() for name in ("serve", "store", "amazon", "valkey")}
     (image.folder / "etc/inventory-sync/sync.toml").write_text(SETTINGS.format(**ports))
     secrets = image.folder / "run/secrets"
     (secrets / "sync_redis_url").write_text(f"redis://:{PASSWORD}@127.0.0.1:{ports['valkey']}/0")
@@ -248,7 +248,7 @@ def run(image: Image, composed_: dict[str, Any]) -> None:
     services = Services(image, composed_, ports)
     with ExitStack() as up:
         up.enter_context(_valkey(image, composed_["valkey"], ports["valkey"]))
-        for name in ("sandboxes", "worker", "beat", "receiver"):
+        for name in ("sandboxes", "worker", "beat", "serve"):
             up.enter_context(services.up(name))
         services.run("reconcile", "--watch", "--timeout", "60")
 
