@@ -31,7 +31,7 @@ from sync.guard import NOTHING, Figures
 from sync.lanes import read_all, timed
 from sync.latency import since
 from sync.ledger import Merged, Window, Withheld
-from sync.store import PREFIX, Store, fold
+from sync.store import PREFIX, Call, Store, fold
 from sync.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -107,18 +107,26 @@ class Pulls:
         """A full reading is taken up again."""
         self.store.client.hset(_key(channel), "resumed", "1")
 
-    def advance(self, channel: str, cursor: str | None, rows: int, figures: Figures = NOTHING, pages: int = 0) -> None:
-        """A page has been applied."""
-        counted = {"rows": rows, "figures": json.dumps(figures), "pages": pages}
-        self._replace(channel, counted | ({"cursor": cursor} if cursor else {}))
+    def advance(
+        self, channel: str, began_ms: int, cursor: str | None, rows: int, figures: Figures = NOTHING, pages: int = 0
+    ) -> bool:
+        """A page has been applied. False: another reading has begun since this one did, which then ends here."""
+        counted: dict[str, str | int] = {"rows": rows, "figures": json.dumps(figures), "pages": pages}
+        return self._note(channel, began_ms, counted | ({"cursor": cursor} if cursor else {}))
 
-    def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> None:
-        """The full reading has ended."""
+    def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> bool:
+        """The full reading has ended. False: another one has begun since this one did."""
         gone = ["began", "cursor", "rows", "resumed", "figures", "pages"]
         if self.state(channel).wanted_ms <= state.began_ms:
             gone.append("wanted")
         ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
-        self._replace(channel, ended | ({"last_errors": state.figures.errors} if believed else {}), *gone)
+        return self._note(
+            channel, state.began_ms, ended | ({"last_errors": state.figures.errors} if believed else {}), *gone
+        )
+
+    def _note(self, channel: str, began_ms: int, fields: Mapping[str, str | int], *gone: str) -> bool:
+        pairs = [part for pair in fields.items() for part in pair]
+        return bool(self.store.run("pull_note", [Call([_key(channel)], [began_ms, len(fields), *pairs, *gone])])[0])
 
     def _replace(self, channel: str, fields: Mapping[Any, Any], *gone: str) -> None:
         pipeline = self.store.client.pipeline(transaction=True)
@@ -167,11 +175,15 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
         part = watch.take(read.page, read.window, cause)
         merged.add(part)
         rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
-        pulls.advance(name, "\n".join(read.cursors) or None, rows, watch.figures, watch.pages)
+        if not pulls.advance(name, state.began_ms, "\n".join(read.cursors) or None, rows, watch.figures, watch.pages):
+            log.info("%s: another reading has begun meanwhile; this one ends", name)
+            return True
         if deadline.over and read.cursors:
             log.info("%s: %d listings read so far; going on in the next task", name, rows)
             return False
     believed, finished = watch.ends(rows, state.last_errors), pulls.state(name)
+    if finished.began_ms != state.began_ms:
+        return True
     if (
         believed
         and channel.capabilities.read_batch

@@ -135,7 +135,7 @@ def test_it_can_be_ended_by_hand(town: Town) -> None:
 def test_a_reading_under_way_is_begun_anew(town: Town) -> None:
     pulls = Pulls(reads(town).context.store)
     pulls.begin("store", 5)
-    pulls.advance("store", "2", 2)
+    pulls.advance("store", 5, "2", 2)
     recovery.begin(town.context)
     state = pulls.state("store")
     assert (state.cursor, state.began_ms) == (None, 0)

@@ -261,3 +261,26 @@ def test_a_listing_that_opens_while_its_mark_is_dropped_stays_marked(settled: To
     push(settled.context, "store", Deadline(60))
 
     assert settled.context.worklist.dirty("store", 10) or settled.store.shop.units[TWIN] == 7
+
+
+def test_a_reading_that_another_has_overtaken_ends_and_calls_nothing_missing(settled: Town) -> None:
+    """A worker that stood still goes on amid a reading that another one has begun since."""
+    pages = 0
+
+    def another_begins() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            Pulls(settled.context.store).begin("store", settled.context.store.now_ms())
+
+    for sku in "BCDEF":
+        settled.put(sku, 1)
+    settled.store.shop.before_page = another_begins
+    assert pull(settled.context, "store", Deadline(60))
+
+    state = Pulls(settled.context.store).state("store")
+    assert pages == 2
+    assert (state.cursor, state.rows) == (None, 0), "the other reading is as it was"
+    assert state.finished_began_ms < state.began_ms
+    (record,) = settled.context.ledger.records(["A"])
+    assert record.listings["store"].hold is None

@@ -146,9 +146,9 @@ def test_a_merge_costs_one_call_for_each_bucket_and_none_to_find_it(store: Timed
 def test_how_far_a_reading_has_come_is_kept_in_one_step(store: TimedStore) -> None:
     pulls = Pulls(store)
     pulls.begin("store", 1)
-    pulls.advance("store", "cursor", 250)
+    assert pulls.advance("store", 1, "cursor", 250)
     assert pulls.state("store").cursor == "cursor"
-    pulls.finish("store", pulls.state("store"), 2)
+    assert pulls.finish("store", pulls.state("store"), 2)
     assert pulls.state("store").last_rows == 250
 
 
