@@ -219,6 +219,11 @@ def fared(context: Context, name: str, round_: timedelta | None) -> Iterator[Fin
         since = words_of(timedelta(milliseconds=now_ms - pause.since_ms))
         what = f"{pause.words} for {since}"
         yield Finding(Severity.NOTE, "pause", what, f"End it: celery -A sync resume {name}")
+    waiting = [hold for hold in context.holds.open_ones() if hold.channel == name]
+    if waiting:
+        named = some([f"{hold.id} ({hold.kind.value})" for hold in waiting])
+        what = f"{len(waiting)} held runs wait for a person: {named}"
+        yield Finding(Severity.WARNING, "held runs", what, "See them: celery -A sync holds; then approve or discard.")
     finished_ms = Pulls(context.store).state(name).finished_ms
     if not finished_ms:
         yield Finding(Severity.NOTE, "reading", "it was never read whole", "Run: celery -A sync reconcile --watch")

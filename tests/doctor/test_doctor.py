@@ -17,6 +17,7 @@ from channels.errors import Denied, Rejected, Throttled
 from channels.services import Quota
 from sync import doctor, embedded
 from sync.errors import UnknownChannel
+from sync.holds import Kind
 from sync.pull import Pulls
 from sync.store import Store
 from tests.conftest import Town, unreachable
@@ -94,6 +95,16 @@ def test_a_paused_channel_is_a_note(town: Town) -> None:
     _read_whole(town)
     town.context.pauses.pause("store", town.context.store.now_ms())
     assert bad(list(doctor.fared(town.context, "store", None))) == [("note", "pause")]
+
+
+def test_a_held_run_is_a_warning(town: Town) -> None:
+    _read_whole(town)
+    now_ms = town.context.store.now_ms()
+    number, _ = town.context.holds.open(Kind.FIRST_CONTACT, "store", now_ms, words=["2 of 2 would be written"])
+    town.context.holds.open(Kind.FIRST_CONTACT, "market", now_ms, words=["not of this one"])
+    (finding,) = [row for row in doctor.fared(town.context, "store", None) if row.about == "held runs"]
+    assert finding.severity is Severity.WARNING
+    assert finding.what == f"1 held runs wait for a person: {number} (first contact)"
 
 
 def test_a_channel_that_is_not_there_is_said_so(town: Town) -> None:

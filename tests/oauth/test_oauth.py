@@ -443,6 +443,18 @@ def test_settings_that_cannot_work_are_told(market: Market, changes: dict[str, o
         load_settings()
 
 
+def test_secrets_come_from_the_environment_too(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [Fernet.generate_key().decode(), Fernet.generate_key().decode()]
+    monkeypatch.setenv("SYNC_OAUTH__CLIENT_SECRET", "1234567890")
+    monkeypatch.setenv("SYNC_OAUTH__ENCRYPTION_KEYS", json.dumps(keys))
+    monkeypatch.setenv("SYNC_OAUTH__STORES", '["foreign"]')
+    found = load_settings().oauth
+    assert found is not None
+    assert found.client_secret.get_secret_value() == "1234567890"
+    assert [key.get_secret_value() for key in found.encryption_keys] == keys
+    assert found.stores == ("foreign",)
+
+
 def test_a_key_that_is_none_is_told_without_being_repeated(market: Market) -> None:
     market.keys[:] = ["not-a-key-but-secret"]
     market.configure()
