@@ -12,7 +12,7 @@ from typing import cast
 from sync.store import BUCKETS, Store, bucket_of, bucket_prefix
 
 #: For how long an admission lasts, in seconds.
-LASTS_S = 24 * 3600.0
+LASTS_S = 3600.0
 
 
 class Admissions:

@@ -195,13 +195,11 @@ def believe(context: Context, channel: Channel, rows: Sequence[tuple[Withheld, W
     fresh = [(row, window) for row, window in rows if row.level not in doubted]
     zeros = [row for row, _ in fresh if _falls_to_zero(row)]
     if zeros:
-        found = NOTHING._replace(
-            known=context.ledger.listings(name),
-            rows=len(rows),
-            zeroed=_tally(context, name, len(zeros)) + (standing.figures.zeroed if standing else 0),
-            fell=len(zeros),
-            gone=-sum(_units(row) for row in zeros),
-        )
+        before = standing.figures if standing else NOTHING
+        zeroed = _tally(context, name, len(zeros)) + before.zeroed
+        gone = before.gone - sum(_units(row) for row in zeros)
+        known = context.ledger.listings(name)
+        found = NOTHING._replace(known=known, rows=len(rows), zeroed=zeroed, fell=zeroed, gone=gone)
         approved = holds.allowed("reading", name, context.store.now_ms())
         words = judge_reading(found, context.settings.guard.of(name), approved, full=False)
         if words:

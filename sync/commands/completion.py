@@ -11,10 +11,12 @@ from collections.abc import Iterator
 
 import click
 import redis
+from click.shell_completion import CompletionItem
 
 from sync import embedded
 from sync.celery import app
 from sync.errors import SyncError
+from sync.holds import Holds
 from sync.store import PREFIX, Store, fold
 
 #: The most names that are offered; with more nobody reads them.
@@ -38,6 +40,20 @@ def skus(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
         return sorted(_skus(fold(incomplete)))
     except (SyncError, redis.RedisError):
         return []
+
+
+def holds(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Held runs that wait for a person, each with what it is."""
+    try:
+        store = _running_store()
+        found = Holds(store).open_ones() if store else []
+    except (SyncError, redis.RedisError):
+        return []
+    return [
+        CompletionItem(hold.id, help=f"{hold.kind.value} of {hold.channel}")
+        for hold in found
+        if hold.id.startswith(incomplete)
+    ]
 
 
 def _skus(start: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from sync import decisions
 from sync.bells import Bells
 from sync.celery import SyncApp
+from sync.commands import completion
 from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.holds import HeldRun, Kind
 
@@ -52,7 +53,7 @@ def holds(ctx: click.Context, everything: bool, as_json: bool) -> None:
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("hold", metavar="ID")
+@click.argument("hold", metavar="ID", shell_complete=completion.holds)
 @click.pass_context
 @one_line_errors
 def approve(ctx: click.Context, hold: str) -> None:
@@ -69,7 +70,7 @@ def approve(ctx: click.Context, hold: str) -> None:
 
 
 @click.command(cls=CeleryCommand)
-@click.argument("hold", metavar="ID")
+@click.argument("hold", metavar="ID", shell_complete=completion.holds)
 @click.pass_context
 @one_line_errors
 def discard(ctx: click.Context, hold: str) -> None:

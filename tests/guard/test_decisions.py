@@ -8,7 +8,7 @@ from sync import decisions, watch
 from sync.deadline import Deadline
 from sync.guard import NOTHING, GuardSettings
 from sync.holds import HeldRun, Kind
-from sync.pull import Pulls, pull
+from sync.pull import Pulls, pull, read_refs
 from sync.push import push
 from sync.records import State
 from sync.refresh import refresh
@@ -317,4 +317,16 @@ def test_what_follows_elsewhere_from_an_approved_reading_is_not_asked_about_agai
     push(town.context, "market", Deadline(60))
 
     assert len(town.market.shop.written) == 15
+    assert town.context.holds.open_ones() == []
+
+
+def test_a_burst_that_was_approved_is_believed_by_whatever_reading_comes_first(store: TimedStore) -> None:
+    town = build(store)
+    for sku in SKUS[:15]:
+        town.store.shop.put(sku, 0)
+        read_refs(town.context, "store", [f"ref-{sku.lower()}"], "a hint")
+    decisions.approve(town.context, held(town), "ann")
+    pull_all(town, "store")
+
+    assert units(town) == 50
     assert town.context.holds.open_ones() == []

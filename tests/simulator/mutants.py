@@ -17,8 +17,9 @@ import sync.look
 import sync.push
 import sync.recovery
 import sync.store
+import sync.watch
 from channels import Outcome, Result, Write
-from sync.ledger import Merged
+from sync.ledger import Merged, Window, Withhold
 from sync.policy import Policy
 from sync.records import Record
 from sync.store import Script
@@ -131,6 +132,21 @@ def _again(stack: ExitStack) -> None:
     stack.enter_context(patch.object(ModelChannel, "write", write))
 
 
+def _late_is_new(stack: ExitStack) -> None:
+    """Rows that waited for the guard are merged as if they were read only now."""
+    real = sync.watch.merge
+
+    def merge(
+        context: Any, channel: Any, levels: Any, window: Window, cause: str, withhold: Withhold = Withhold.NOTHING
+    ) -> Merged:
+        if withhold is Withhold.NOTHING:
+            now_ms = context.store.now_ms()
+            window = Window(now_ms, now_ms)
+        return real(context, channel, levels, window, cause, withhold)
+
+    stack.enter_context(patch.object(sync.watch, "merge", merge))
+
+
 _NO_FENCE = ("claim", "if (seen[1] or '0') ~= rev or (ref ~= '' and ref ~= seen[5]) then return 'moved', '' end", "")
 
 #: By name. The first is none.
@@ -240,6 +256,7 @@ MUTANTS: dict[str, Mutant] = {
     "bundle forgets its components": Mutant(
         "rule 1", "catalog", [("merge", "if kin[folded] then redis.call('ZADD'", "if false then redis.call('ZADD'")]
     ),
+    "late rows count as new": Mutant("rule 8", "catalog", python=_late_is_new),
     "relative write sent again": Mutant("rule 6", "relative", python=_again),
     "nothing read before a write": Mutant("F1", "catalog", python=_unguarded),
     "set back unnoticed": Mutant("backups", "catalog", python=_unnoticed),
