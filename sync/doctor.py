@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 from kombu.exceptions import KombuError, OperationalError
+from redis.cluster import RedisCluster
 
 from channels.diagnosis import CLOCK_S, Finding, Severity, some
 from sync.context import Context
@@ -111,22 +112,33 @@ def store(found: Store) -> Iterator[Finding]:
         asked = time.time()
         told_ms = found.now_ms()
         answered = time.time()
-        about: dict[str, Any] = found.client.info()
+        nodes = _about(found)
     except redis.RedisError as error:
         yield Finding(
             Severity.ERROR, "server", f"does not answer: {error}", "Check redis_url, and that the server runs."
         )
         return
-    kind = "Valkey" if "valkey_version" in about else "Redis"
-    version = about.get("valkey_version") or about.get("redis_version")
-    yield Finding(Severity.OK, "server", f"{kind} {version} answers" if version else "answers")
-    yield from kept(about)
+    for node, about in nodes.items():
+        kind = "Valkey" if "valkey_version" in about else "Redis"
+        version = about.get("valkey_version") or about.get("redis_version")
+        answers = f"{kind} {version} answers" if version else "answers"
+        for finding in (Finding(Severity.OK, "server", answers), *kept(about)):
+            yield finding._replace(what=f"{node}: {finding.what}") if node else finding
     off_s = max(asked - told_ms / 1000, told_ms / 1000 - answered, 0.0)
     if off_s > CLOCK_S:
         what = f"its clock is {off_s:.0f} s from ours, and all times are by its clock"
         yield Finding(Severity.WARNING, "clock", what, "Have the clocks of both machines set by NTP.")
     else:
         yield Finding(Severity.OK, "clock", "agrees with ours")
+
+
+def _about(store: Store) -> dict[str, dict[str, Any]]:
+    """What the server says of itself; of a cluster, what each of its primaries says, by its address."""
+    if not isinstance(store.client, RedisCluster):
+        about: dict[str, Any] = store.client.info()
+        return {"": about}
+    nodes: dict[str, dict[str, Any]] = store.client.info(target_nodes=RedisCluster.PRIMARIES)
+    return nodes
 
 
 def kept(about: dict[str, Any]) -> Iterator[Finding]:

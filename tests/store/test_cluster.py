@@ -12,14 +12,20 @@ from pathlib import Path
 
 import pytest
 import redis
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from redis.cluster import RedisCluster
 
 from channels import Level
-from sync import embedded
+from channels.diagnosis import Severity
+from sync import doctor, embedded
 from sync.cluster import CLOCK_KEY, Cluster
-from sync.pull import Pulls
+from sync.deadline import Deadline
+from sync.drift import Kind, drifts
+from sync.pull import Pulls, pull
 from sync.store import BUCKETS, Store
-from tests.conftest import Bench, Clock, TimedStore
+from sync.stores import OAuthSettings, Stores
+from tests.conftest import Bench, Clock, TimedStore, Town
 from tests.waiting import wait_until
 
 SLOTS = 16384
@@ -193,6 +199,38 @@ def test_what_times_out_in_a_pipeline_is_not_sent_again(
     wait_until(lambda: store.client.get(key) is not None, 5, "the node has gone on")
     assert store.client.get(key) == "1"
     store.close()
+
+
+def test_the_doctor_asks_every_primary(store: TimedStore, ports: list[int]) -> None:
+    told = [row for row in doctor.store(store) if row.about == "append-only"]
+    assert {row.what.split(": ")[0] for row in told} == {f"127.0.0.1:{port}" for port in ports}
+    assert {row.severity for row in told} == {Severity.WARNING}  # these nodes keep nothing
+
+
+def test_drift_is_found_on_all_nodes(store: TimedStore) -> None:
+    town = Town.build(store)
+    for number in range(40):
+        town.put(f"SKU-{number:02}", 10)
+    for name in town.context.channels:
+        pull(town.context, name, Deadline(60))
+    for number in range(40):
+        town.till.shop.sell(f"SKU-{number:02}", 3)
+    pull(town.context, "till", Deadline(60))
+    found = list(drifts(town.context, ["store"]))
+    assert [row.sku for row in found] == [f"SKU-{number:02}" for number in range(40)]
+    assert {(row.kind, row.units) for row in found} == {(Kind.ON_ITS_WAY, 3)}
+
+
+def test_installed_stores_are_kept(store: TimedStore) -> None:
+    key = SecretStr(Fernet.generate_key().decode())
+    app = OAuthSettings(client_id="app", client_secret="x", redirect_uri="https://a.example/b", encryption_keys=(key,))
+    stores = Stores(store, app)
+    stores.install("abc123", SecretStr("token"), ["store_v2_products"], store.now_ms())
+    assert stores.rotate() == (1, 0)
+    stores.acted_on("message")
+    assert stores.is_repeated("message")
+    assert stores.uninstall("abc123", store.now_ms())
+    assert [one.token for one in stores.all()[1]] == [""]
 
 
 def test_a_cluster_that_is_not_there_is_a_connection_error() -> None:
