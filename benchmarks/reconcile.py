@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 from celery import Celery
 
@@ -30,7 +31,7 @@ from benchmarks.budget import count, folder, wait_for
 from benchmarks.merge import Row, peak_mb, store_s
 from benchmarks.sandboxes import Remote, sku
 from channels import Level
-from sync import embedded
+from sync import embedded, lanes
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import pull
@@ -46,6 +47,9 @@ ROUNDS = 5
 
 #: How many SKUs the others are given.
 PUTS = 500
+
+#: How many pages are read of a slow store, and how long it takes for each, in seconds.
+SLOW_PAGES, SLOW_S = 124, 0.5
 
 #: What the official client is installed from, into a folder of its own: it brings a package called ``tests`` along.
 OFFICIAL = "bigcommerce==0.23.4"
@@ -103,6 +107,24 @@ def _reconciled(context: Context, remote: Remote, what: str, variants: int, chan
         "us_a_changed_sku": round(1e6 * (cpu_s + of_store_s) / changed) if changed else None,
         "peak_mb": round(peak_mb()),
     }
+
+
+def in_lanes() -> list[Row]:
+    """A full reading of a store that takes its time for each answer: page after page, and as it is done."""
+    rows = []
+    for what, far in (("page after page", SLOW_PAGES + 1), ("in lanes", lanes.FAR)):
+        with (
+            sandboxes.store(250 * SLOW_PAGES, quota=None, window_s=30) as remote,
+            folder("store", remote.settings) as context,
+            patch.object(lanes, "FAR", far),
+        ):
+            remote.ask("slow", SLOW_S)
+            began = time.perf_counter()
+            assert pull(context, "store", Deadline(3600))
+            took_s = time.perf_counter() - began
+            assert context.ledger.listings("store") == 250 * SLOW_PAGES
+            rows.append({"what": what, "calls": len(remote.ask("requests")), "took_s": round(took_s, 1)})
+    return rows
 
 
 def others() -> list[Row]:
@@ -178,6 +200,9 @@ def main() -> list[Row]:
             f"{each:>12}{row['peak_mb']:9}{row['took_s']:8}",
             flush=True,
         )
+    for row in in_lanes():
+        print(f"{SLOW_PAGES} pages of {SLOW_S} s, {row['what']}: {row['calls']} calls, {row['took_s']} s", flush=True)
+        found.append(row)
     for row in others():
         print(f"{row['what']:24}{row['calls']:8}{'':43}{row['us_a_changed_sku']:12}{'':9}{row['took_s']:8}", flush=True)
         found.append(row)

@@ -18,6 +18,7 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.amazon.sandbox.buckets import Buckets
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.bigcommerce.sandbox.quota import Quota
+from channels.sandbox import Fault
 
 
 class Entry(NamedTuple):
@@ -162,6 +163,9 @@ def _serve_store(
                     pipe.send(counted._began)
                 case ("requests",):
                     pipe.send(list(sandbox.requests))
+                case ("slow", seconds):
+                    sandbox.faults.add(Fault("slow", seconds=seconds))
+                    pipe.send(None)
                 case ("forget",):
                     counted.log.clear()
                     sandbox.requests.clear()
