@@ -1,9 +1,10 @@
 """Everything together, under load and faults, for as long as is asked: ``python -m benchmarks.soak [--minutes 10]``.
 
-A till, a BigCommerce store with webhooks and an Amazon account sell from one pool, with their real quotas (Amazon's
-twenty times as fast). Now and then they refuse (429, 503), hang up, answer nothing though they did what was asked, or
-are slow. Three workers, two schedulers and the receiver serve them; some of these are killed and started again all the
-time, and so is the store. One worker, one scheduler and the receiver are spared: their memory is what is watched.
+A till, a BigCommerce store with webhooks and an Amazon account sell from one pool, under BigCommerce's real quota and
+two hundred times Amazon's: it gives orders out a hundred in three minutes, and here some are sold each second. Now and
+then the channels refuse (429, 503), hang up, answer nothing though they did what was asked, or are slow. Three workers,
+two schedulers and the receiver serve them; some of these are killed and started again all the time, and so is the
+store. One worker, one scheduler and the receiver are spared: their memory is what is watched.
 
 In the end the world is left in peace, and every unit is counted. Exit code 1 when one is missing, when anything is
 left to do, when a process has ended by itself, or when memory has grown.
@@ -51,6 +52,9 @@ SKUS = 300
 
 #: Orders a second, on both online channels together; and seconds between two sales of the till, and its exports.
 ORDERS_PER_S, TILL_SALE_S, EXPORT_S = 4.0, 1.0, 15.0
+
+#: How many times as fast Amazon's buckets fill.
+AMAZON_SCALE = 200.0
 
 #: Seconds between two deaths, on average, and between two looks at memory.
 DEATH_S, LOOK_S = 20.0, 5.0
@@ -126,7 +130,7 @@ def soak(minutes: float, seed: int) -> int:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         store, amazon = BigCommerceSandbox(), AmazonSandbox(visible_after_s=1.0)
-        amazon.buckets.scale = 20.0
+        amazon.buckets.scale = AMAZON_SCALE
         till = Till(folder / "pos")
         with store.serve() as store_url, amazon.serve() as amazon_url:
             port = _free_port()

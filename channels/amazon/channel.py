@@ -13,13 +13,14 @@ from channels.amazon.client import SEARCH_PAGE, AmazonClient
 from channels.amazon.diagnosis import diagnose
 from channels.amazon.fba import AmazonStock
 from channels.amazon.feeds import InventoryFeeds
+from channels.amazon.limits import ORDERS
 from channels.amazon.merchant import MerchantStock
 from channels.amazon.reports import ListingsReport
 from channels.amazon.settings import AmazonSettings
 from channels.amazon.writing import Writer
 from channels.contract import Capabilities, Channel, ChannelSettings, Outcome, Page, Result, Sale, Write
 from channels.diagnosis import Finding
-from channels.errors import Unreachable
+from channels.errors import Throttled, Unreachable
 from channels.webhooks import Event
 
 #: The most listings in one feed. Amazon takes 25,000, but all are looked at first, 20 by each call and 5 calls a
@@ -89,9 +90,16 @@ class AmazonChannel(Channel):
 
     def sales(self, since: datetime) -> Iterator[Sale]:
         """See :meth:`Channel.sales`. Amazon gives one page of 100 orders every 179 seconds, after a burst of 20."""
-        token = ""
+        token, pages = "", 0
         while True:
-            orders = self.client.orders(since, self.settings.stock, page_token=token)
+            try:
+                orders = self.client.orders(since, self.settings.stock, page_token=token)
+            except Throttled as error:
+                # The next try begins at the first page again. Come as soon as one call is free, it would spend it
+                # there and never reach the end: it is to come when there is leave for as many pages, and one more.
+                error.retry_after_s += min(pages, ORDERS.burst - 1) * self.client.interval_s(ORDERS)
+                raise
+            pages += 1
             for order in orders.orders:
                 yield from models.sales(order)
             token = orders.next_token

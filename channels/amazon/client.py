@@ -14,7 +14,7 @@ import requests
 from pydantic import BaseModel, ValidationError
 
 from channels.amazon.auth import AccessTokens
-from channels.amazon.limits import GET_LISTING, PATCH_LISTING, SEARCH_LISTINGS, SEARCH_ORDERS, limit_for
+from channels.amazon.limits import GET_LISTING, PATCH_LISTING, SEARCH_LISTINGS, SEARCH_ORDERS, Limit, limit_for
 from channels.amazon.models import (
     Complaints,
     Listing,
@@ -60,6 +60,8 @@ class AmazonClient(HttpClient):
         self._tokens = AccessTokens(channel, settings, services.memory)
         #: The token of each thread's latest call, to say which one it was that Amazon refused.
         self._used = threading.local()
+        #: The rate that the latest answer stated, by operation.
+        self._rates: dict[str, float] = {}
         system = f"Language=Python/{platform.python_version()}; Platform={platform.system()}"
         self._agent = f"inventory-sync/{version('inventory-sync')} ({system})"
 
@@ -78,7 +80,14 @@ class AmazonClient(HttpClient):
             rate = float(response.headers.get("x-amzn-RateLimit-Limit", ""))
         except ValueError:
             return Quota()
-        return Quota(rate=rate) if rate > 0 else Quota()
+        if rate <= 0:
+            return Quota()
+        self._rates[operation] = rate
+        return Quota(rate=rate)
+
+    def interval_s(self, limit: Limit) -> float:
+        """Seconds in which one more call of this kind becomes free, by the latest answer or else by the plan."""
+        return 1 / self._rates.get(limit.operation, limit.per_s)
 
     def pause_s(self, response: requests.Response) -> float:
         """See :meth:`HttpClient.pause_s`. Amazon names none, so: until the bucket holds a token again."""

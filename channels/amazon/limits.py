@@ -40,11 +40,14 @@ CREATE_FEED = "create feed"
 GET_FEED = "get feed"
 GET_FEED_DOCUMENT = "get feed document"
 
+#: The slowest of all.
+ORDERS = Limit(SEARCH_ORDERS, "GET", r"/orders/2026-01-01/orders", 0.0056, 20)
+
 LIMITS = (
     Limit(SEARCH_LISTINGS, "GET", r"/listings/2021-08-01/items/[^/]+", 5, 5),
     Limit(GET_LISTING, "GET", r"/listings/2021-08-01/items/[^/]+/[^/]+", 5, 5),
     Limit(PATCH_LISTING, "PATCH", r"/listings/2021-08-01/items/[^/]+/[^/]+", 5, 5),
-    Limit(SEARCH_ORDERS, "GET", r"/orders/2026-01-01/orders", 0.0056, 20),
+    ORDERS,
     Limit(GET_INVENTORY, "GET", r"/fba/inventory/v1/summaries", 2, 2),
     Limit(GET_PARTICIPATIONS, "GET", r"/sellers/v1/marketplaceParticipations", 0.016, 15),
     Limit(CREATE_REPORT, "POST", r"/reports/2021-06-30/reports", 0.0167, 15),
