@@ -65,7 +65,9 @@ def examine(app: SyncApp, channels: Iterable[str] | None = None) -> Iterator[Tol
         yield from _of("broker", broker(app))
         yield from _of("processes", processes(app))
         if not well:
-            return  # budgets and access tokens stand in the store
+            words = "were not looked at, for their budgets of calls stand in the store"
+            yield Told("processes", "", Finding(Severity.NOTE, "channels", words))
+            return
     for name in context.channels if channels is None else channels:
         yield from _of("channel", channel(app, name), name)
 
@@ -193,7 +195,7 @@ def processes(app: SyncApp) -> Iterator[Finding]:
     if not workers:
         yield Finding(Severity.ERROR, "workers", "none answers", "Start one: celery -A sync worker")
     else:
-        yield Finding(Severity.OK, "workers", f"{len(workers)} answer: {some(workers)}")
+        yield Finding(Severity.OK, "workers", f"{len(workers)} answering: {some(workers)}")
         missing = sorted({queue.name for queue in app.conf.task_queues} - served)
         if missing:
             what = f"no worker serves {', '.join(missing)}"
@@ -203,7 +205,7 @@ def processes(app: SyncApp) -> Iterator[Finding]:
         what = "none answers: nothing is read or looked after by itself"
         yield Finding(Severity.ERROR, "scheduler", what, "Start one: celery -A sync beat")
     else:
-        yield Finding(Severity.OK, "scheduler", f"{len(schedulers)} answer: {some(schedulers)}")
+        yield Finding(Severity.OK, "scheduler", f"{len(schedulers)} answering: {some(schedulers)}")
 
 
 def channel(app: SyncApp, name: str) -> Iterator[Finding]:
@@ -234,7 +236,7 @@ def fared(context: Context, name: str, round_: timedelta | None) -> Iterator[Fin
     waiting = [hold for hold in context.holds.open_ones() if hold.channel == name]
     if waiting:
         named = some([f"{hold.id} ({hold.kind.value})" for hold in waiting])
-        what = f"{len(waiting)} held runs wait for a person: {named}"
+        what = f"{len(waiting)} waiting for a person: {named}"
         yield Finding(Severity.WARNING, "held runs", what, "See them: celery -A sync holds; then approve or discard.")
     finished_ms = Pulls(context.store).state(name).finished_ms
     if not finished_ms:

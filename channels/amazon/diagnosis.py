@@ -138,22 +138,22 @@ def counted(found: list[Listing | Problem], total: int) -> Iterator[Finding]:
     yield Finding(Severity.OK, about, f"{total} can be read{part}")
     by_amazon = [row.sku for row in listings if row.by_amazon and row.by_merchant is None]
     if by_amazon:
-        what = f"{len(by_amazon)} are fulfilled by Amazon: {some(by_amazon)}; they are left alone, for a quantity"
-        yield Finding(Severity.NOTE, about, what + " would turn them into the merchant's own")
+        what = f"{len(by_amazon)} fulfilled by Amazon: {some(by_amazon)}; left alone, for a quantity"
+        yield Finding(Severity.NOTE, about, what + " would open an offer of the merchant's beside them")
     both = [row.sku for row in listings if row.by_amazon and row.by_merchant is not None]
     if both:
-        what = f"{len(both)} are fulfilled by Amazon and have an offer of the merchant's beside it: {some(both)}"
+        what = f"{len(both)} fulfilled by Amazon, with an offer of the merchant's beside it: {some(both)}"
         advice = "Close one of the two offers; until then such a SKU is read and not written."
         yield Finding(Severity.WARNING, about, what, advice)
     neither = [row.sku for row in listings if not row.by_amazon and row.by_merchant is None]
     if neither:
-        what = f"{len(neither)} have no stock of anybody's: {some(neither)}"
+        what = f"{len(neither)} without stock of anybody's: {some(neither)}"
         yield Finding(Severity.NOTE, about, what, "Give them a quantity in Seller Central once, if they are for sale.")
     if problems:
-        yield Finding(Severity.WARNING, about, f"{len(problems)} cannot be understood: {some(problems)}", "Report it.")
+        yield Finding(Severity.WARNING, about, f"{len(problems)} not understood: {some(problems)}", "Report it.")
     twins = _twins(listings)
     if twins:
-        what = f"{len(twins)} SKUs differ from others in their case alone: {some(twins)}"
+        what = f"{len(twins)} that differ from others in case alone: {some(twins)}"
         yield Finding(Severity.ERROR, "duplicate SKUs", what, "Rename one of each; until then none of them is written.")
 
 

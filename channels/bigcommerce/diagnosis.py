@@ -39,7 +39,7 @@ DEFAULT_LOCATION = 1
 RECEIVER_S = 5.0
 
 #: What is wrong with a hook, by how :mod:`channels.bigcommerce.hooks` calls it.
-WRONG = {"inactive": "are switched off, and events were missed", "headers": "lack our secret header"}
+WRONG = {"inactive": "switched off, so that events were missed", "headers": "without our secret header"}
 
 CALL_HOOKS = "Run: celery -A sync call sync.ensure_webhooks"
 
@@ -152,15 +152,17 @@ class _Doctor:
         todo = plan(self._name, wanted, existing_hooks(self._client))
         if todo.create:
             missing = some([hook.scope for hook in todo.create])
-            what = f"{len(todo.create)} of {len(wanted)} are not registered: {missing}"
+            what = f"{len(todo.create)} of {len(wanted)} not registered: {missing}"
             yield Finding(Severity.WARNING, "webhooks", what, CALL_HOOKS)
         wrong: dict[str, list[str]] = {}
         for hook, want, why in todo.repair:
-            wrong.setdefault(f"go to {hook.destination}" if why == "destination" else WRONG[why], []).append(want.scope)
+            wrong.setdefault(f"going to {hook.destination}" if why == "destination" else WRONG[why], []).append(
+                want.scope
+            )
         for why, scopes in wrong.items():
             yield Finding(Severity.WARNING, "webhooks", f"{len(scopes)} {why}: {some(scopes)}", CALL_HOOKS)
         if todo.delete:
-            what = f"{len(todo.delete)} of ours are stale: {some([hook.scope for hook in todo.delete])}"
+            what = f"{len(todo.delete)} of ours stale: {some([hook.scope for hook in todo.delete])}"
             yield Finding(Severity.NOTE, "webhooks", what, CALL_HOOKS)
         if not (todo.create or todo.repair):
             yield Finding(Severity.OK, "webhooks", f"all {len(wanted)} are registered and active")
@@ -196,7 +198,7 @@ def tracking(products: Sequence[Product], total: int) -> Iterator[Finding]:
     yield Finding(Severity.OK, "tracking", f"{seen or 'none'} are tracked{part}")
     untracked = [str(product) for product in products if product.inventory_tracking == "none"]
     if untracked:
-        what = f"{len(untracked)} are not tracked and always for sale: {some(untracked)}"
+        what = f"{len(untracked)} not tracked, and always for sale: {some(untracked)}"
         yield Finding(Severity.NOTE, "tracking", what, "Turn on inventory tracking for those that have stock.")
     whole = [
         str(product)
@@ -204,20 +206,20 @@ def tracking(products: Sequence[Product], total: int) -> Iterator[Finding]:
         if product.inventory_tracking == "product" and len(product.variants or ()) > 1
     ]
     if whole:
-        what = f"{len(whole)} have variants and are tracked as one: {some(whole)}"
+        what = f"{len(whole)} with variants, and tracked as one: {some(whole)}"
         advice = "Track them by variant, or each variant's SKU is unknown here."
         yield Finding(Severity.WARNING, "tracking", what, advice)
     rows = rows_of_products(products)
     if rows.problems:
         unread = [f"{problem.where} ({problem.reason})" for problem in rows.problems]
-        what = f"{len(unread)} listings cannot be read: {some(unread)}"
+        what = f"{len(unread)} not understood: {some(unread)}"
         yield Finding(Severity.WARNING, "listings", what, "Mend them in the store's control panel.")
     refs: dict[str, list[str]] = {}
     for level in rows.levels:
         refs.setdefault(level.sku.strip().casefold(), []).append(level.ref)
     twins = [f"{sku} ({', '.join(same)})" for sku, same in refs.items() if len(same) > 1]
     if twins:
-        what = f"{len(twins)} SKUs have more than one listing: {some(twins)}"
+        what = f"{len(twins)} with more than one listing: {some(twins)}"
         yield Finding(
             Severity.ERROR,
             "duplicate SKUs",
@@ -275,7 +277,7 @@ def safety_stocks(items: Sequence[Item], *, by_catalogue: bool) -> Iterator[Find
     ]
     if not kept:
         return
-    what = f"{len(kept)} items have one: {some(kept)}"
+    what = f"{len(kept)} with one: {some(kept)}"
     if by_catalogue:
         what += "; whether the catalogue's level contains it is documented both ways"
         yield Finding(Severity.WARNING, "safety stock", what, 'Set it to 0, or set write = "inventory".')

@@ -93,11 +93,11 @@ class _Doctor:
         waiting = self._folder.waiting()
         old = [found.name for found in waiting if now - _written(found.path) > WAITING]
         if old:
-            what = f"{len(old)} files wait for more than an hour: {some(old)}"
+            what = f"{len(old)} waiting for more than an hour: {some(old)}"
             advice = "Check that beat and a worker run, and that no program keeps them open."
             yield Finding(Severity.WARNING, "files", what, advice)
         elif waiting:
-            yield Finding(Severity.OK, "files", f"{len(waiting)} wait to be taken")
+            yield Finding(Severity.OK, "files", f"{len(waiting)} waiting to be taken")
         if self._settings.kind == "journal":
             if not Journal(self._folder.state).exists:
                 yield Finding(Severity.NOTE, "files", "no line of this journal was ever counted")
@@ -123,7 +123,7 @@ class _Doctor:
             yield Finding(Severity.OK, "set aside", "no file is")
             return
         latest = self._folder.failed / files[-1]
-        what = f"{len(files)} files are in {self._folder.failed}; the latest: {_reason(latest)}"
+        what = f"{len(files)} in {self._folder.failed}; the latest: {_reason(latest)}"
         advice = "Mend the file or the settings, move it back into the folder, and empty failed/ of what is done with."
         yield Finding(Severity.WARNING, "set aside", what, advice)
 
@@ -139,7 +139,9 @@ class _Doctor:
             yield Finding(Severity.WARNING, "profile", f"{newest.name} would be set aside: {found.refused}", advice)
         elif found.reports:
             first = found.reports[0]
-            what = f"{len(found.reports)} rows of {newest.name} say nothing (line {first.line}: {first.reason})"
+            what = (
+                f"{len(found.reports)} of the rows of {newest.name} without effect (line {first.line}: {first.reason})"
+            )
             yield Finding(Severity.NOTE, "profile", what)
         else:
             yield Finding(Severity.OK, "profile", f"{newest.name} is read whole: {found.levels} levels")
@@ -152,11 +154,11 @@ class _Doctor:
         names = [name for name in _names(out) if name.endswith(".csv")]
         old = [name for name in names if now - _written(out / name) > WAITING]
         if old:
-            what = f"{len(old)} adjustment files wait in {out} for more than an hour: {some(sorted(old))}"
+            what = f"{len(old)} waiting in {out} for more than an hour: {some(sorted(old))}"
             advice = "Check that the till takes files from there; until it does, it sells what was sold elsewhere."
             yield Finding(Severity.WARNING, "adjustments", what, advice)
         else:
-            yield Finding(Severity.OK, "adjustments", f"{len(names)} files wait for the till")
+            yield Finding(Severity.OK, "adjustments", f"{len(names)} waiting for the till")
 
     def _at_hand(self) -> list[Path]:
         """Files of the till that can be read on trial: those that wait, and the latest that were applied."""

@@ -104,7 +104,7 @@ def test_a_held_run_is_a_warning(town: Town) -> None:
     town.context.holds.open(Kind.FIRST_CONTACT, "market", now_ms, words=["not of this one"])
     (finding,) = [row for row in doctor.fared(town.context, "store", None) if row.about == "held runs"]
     assert finding.severity is Severity.WARNING
-    assert finding.what == f"1 held runs wait for a person: {number} (first contact)"
+    assert finding.what == f"1 waiting for a person: {number} (first contact)"
 
 
 def test_a_channel_that_is_not_there_is_said_so(town: Town) -> None:

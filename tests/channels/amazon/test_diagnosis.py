@@ -73,7 +73,7 @@ def test_listings_that_amazon_fulfils_are_named(sandbox: AmazonSandbox, channel:
     sandbox.account.put("THEIRS", 5, network=FBA)
     ((severity, what),) = found(channel, "listings")
     assert severity == "note"
-    assert "1 are fulfilled by Amazon: THEIRS" in what
+    assert "1 fulfilled by Amazon: THEIRS" in what
 
 
 def test_a_listing_with_two_offers_is_a_warning(sandbox: AmazonSandbox, channel: AmazonChannel) -> None:

@@ -133,7 +133,7 @@ def test_safety_stock_is_told(store: Store, connect: Connect) -> None:
     assert [severity for severity, _ in found(connect(), "safety stock")] == ["warning"]
     ((severity, what),) = found(connect(write="inventory"), "safety stock")
     assert severity == "note"
-    assert what.startswith("1 items have one: A")
+    assert what.startswith("1 with one: A")
 
 
 def test_products_whose_stock_is_not_counted_are_named_a_few_of_them(store: Store, connect: Connect) -> None:
@@ -141,7 +141,7 @@ def test_products_whose_stock_is_not_counted_are_named_a_few_of_them(store: Stor
         store.add(f"SKU-{number}", tracking="none", name=f"Poster {number}")
     ((severity, what),) = found(connect(), "tracking")
     assert severity == "note"
-    assert "5 are not tracked" in what
+    assert "5 not tracked" in what
     assert "product 'Poster 0'" in what
     assert what.endswith("and 2 more")
 
@@ -150,7 +150,7 @@ def test_variants_that_are_counted_as_one_are_a_warning(store: Store, connect: C
     store.add_product("Shirt", sku="SHIRT", tracking="product", variants={"S": 1, "M": 2})
     ((severity, what),) = found(connect(), "tracking")
     assert severity == "warning"
-    assert "1 have variants and are tracked as one: product 'Shirt'" in what
+    assert "1 with variants, and tracked as one: product 'Shirt'" in what
 
 
 def test_a_listing_without_a_sku_is_a_warning(store: Store, connect: Connect) -> None:
@@ -163,7 +163,7 @@ def test_two_listings_of_one_sku_are_an_error(store: Store, connect: Connect) ->
     store.add_product("Shirt", tracking="variant", variants={"MUG ": 1})
     ((severity, what),) = found(connect(), "duplicate SKUs")
     assert severity == "error"
-    assert what.startswith("1 SKUs have more than one listing: mug (p")
+    assert what.startswith("1 with more than one listing: mug (p")
 
 
 def test_webhooks_that_are_missing_or_switched_off_are_warnings(
@@ -173,14 +173,14 @@ def test_webhooks_that_are_missing_or_switched_off_are_warnings(
         channel = connect(webhook_url=address)
         ((severity, what),) = found(channel, "webhooks")
         assert severity == "warning"
-        assert "are not registered" in what
+        assert "not registered" in what
         channel.ensure_hooks()
         assert found(channel, "webhooks") == []
         hook = next(iter(store.hooks.values()))
         hook.is_active = False
         ((severity, what),) = found(channel, "webhooks")
         assert severity == "warning"
-        assert what == f"1 are switched off, and events were missed: {hook.scope}"
+        assert what == f"1 switched off, so that events were missed: {hook.scope}"
 
 
 def test_webhooks_of_an_old_address_are_a_warning(connect: Connect) -> None:
@@ -188,7 +188,7 @@ def test_webhooks_of_an_old_address_are_a_warning(connect: Connect) -> None:
         connect(webhook_url="https://old.example.com").ensure_hooks()
         ((severity, what),) = found(connect(webhook_url=address), "webhooks")
     assert severity == "warning"
-    assert "go to https://old.example.com/webhooks/store" in what
+    assert "going to https://old.example.com/webhooks/store" in what
 
 
 def test_without_a_public_address_it_is_said_that_changes_are_found_late(connect: Connect) -> None:

@@ -73,7 +73,7 @@ def test_files_that_nobody_takes_are_a_warning(shop: Shop, table) -> None:
     shop.drop("stock.csv", table(A=3), age_s=WAITING.total_seconds() + 60)
     (severity, what), _ = found(shop.channel(), "files")
     assert severity == "warning"
-    assert "1 files wait for more than an hour: stock.csv" in what
+    assert "1 waiting for more than an hour: stock.csv" in what
 
 
 def test_a_file_that_was_set_aside_is_told_with_its_reason(shop: Shop) -> None:
@@ -108,7 +108,7 @@ def test_adjustments_that_the_till_does_not_take_are_a_warning(shop: Shop, table
     clock.advance(WAITING.total_seconds() + 60)
     ((severity, what),) = found(channel, "adjustments")
     assert severity == "warning"
-    assert "1 adjustment files wait" in what
+    assert "1 waiting in" in what
 
 
 def test_damaged_memory_of_the_folder_is_a_finding(shop: Shop, table) -> None:
