@@ -237,9 +237,12 @@ def iter_once(channel: Channel, refs: Sequence[str]) -> Iterator[Page]:
 
 
 def _note_absent(context: Context, name: str, began_ms: int) -> None:
+    left = renames.MOST
 
     def look_for(gone: Sequence[str]) -> None:
-        read_refs(context, name, renames.keep(context, name, gone), f"reading of {name}")
+        nonlocal left
+        some, left = gone[:left], max(0, left - len(gone))
+        read_refs(context, name, renames.keep(context, name, some), f"reading of {name}")
 
     found = context.ledger.absent(name, began_ms, look_for)
     if found["missing"]:

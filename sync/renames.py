@@ -17,6 +17,9 @@ from sync.store import Call, bucket_of, bucket_prefix, fold
 
 log = logging.getLogger(__name__)
 
+#: The most missing listings that are looked for after one reading. Where more vanish, they were hardly renamed.
+MOST = 2000
+
 
 def keep(context: Context, name: str, gone: Sequence[str]) -> list[str]:
     """Have those of these listings that were renamed stay with their records.

@@ -140,6 +140,17 @@ def test_a_listing_that_is_gone_is_looked_for_once(ten: Town) -> None:
     assert ten.store.shop.looked_at.count("ref-mug") == 1
 
 
+def test_where_very_many_are_gone_only_some_are_looked_for(ten: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.renames.MOST", 1)
+    ten.store.shop.units.clear()
+    ten.store.shop.put("CUP", 4)
+    pull(ten.context, "store", Deadline(60))
+
+    assert len(ten.store.shop.looked_at) == 1
+    gone = ten.context.ledger.records(["MUG", "TEA"])
+    assert [record.listings["store"].hold is not None for record in gone] == [True, True]
+
+
 class Died(BaseException):
     """The process is gone."""
 
