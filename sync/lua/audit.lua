@@ -10,7 +10,7 @@
 --            moved    that many units had been missed, and are booked
 --            clean    nothing was missed           quiet   nothing was sold since the write
 --            unclear  the same, but somebody raised the level meanwhile, so that it may have been less
---            late     the listing has changed since
+--            late     the listing has changed since    uncounted  nobody has counted the SKU, so nothing can be missed
 
 local prefix, channel, now, cause = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local writable = {}
@@ -39,7 +39,7 @@ local function close(key, folded, seen, sold, beside, orders)
   local why = missed > 0 and 'not sold after all' or clean == '1' and 'sold under a write'
     or 'sold under a write, less stock assumed'
   local by = orders ~= '' and missed < 0 and orders .. ', ' .. cause or cause
-  move(key, folded, missed, redis.call('HGET', key, channel .. ':level'), why, by)
+  if not book(key, folded, missed, redis.call('HGET', key, channel .. ':level'), why, by) then return 'uncounted', 0 end
   return missed < 0 and clean ~= '1' and 'unclear' or 'moved', missed
 end
 

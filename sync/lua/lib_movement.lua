@@ -51,3 +51,17 @@ local function move(key, folded, units, level, why, cause)
     mark(folded, name, tonumber(stands[#STANDS - #writable + place] or nil), on_hand, units < 0)
   end
 end
+
+-- Book units on a SKU. One that the authority has not counted has no movements, for its count will have seen them; but
+-- the components of a bundle may be counted though the bundle is not. Gives whether it has moved.
+local function book(key, folded, units, level, why, cause)
+  if redis.call('HEXISTS', key, 'on_hand') == 1 then
+    move(key, folded, units, level, why, cause)
+    return true
+  end
+  if kin[folded] == '=' then
+    redis.call('ZADD', prefix .. 'kin', redis.call('HINCRBY', key, 'rev', 1), folded)
+    redis.call('HINCRBY', key, 'bundle:own', units)
+  end
+  return false
+end

@@ -100,13 +100,14 @@ local opened = 0
 
 local function merge(index, folded, shown, ref, level)
   local key = prefix .. 'sku:' .. folded
-  local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge)
+  local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge, 'on_hand')
   local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
   local write, wrote_at, hold = seen[4], tonumber(seen[5]), seen[6]
+  local counts = authority and not seen[8] and kin[folded] ~= '='  -- of a bundle there is what its components allow
 
   -- nearly every row: nothing has changed and nothing is open, so that the reading is noted, and that is all
   if level == confirmed and ref == known_ref and began >= read_at
-    and not (write or wrote_at or hold or edge.listens(seen[7])) then
+    and not (write or wrote_at or hold or counts or edge.listens(seen[7])) then
     redis.call('HSET', key, F.read, ended)
     return
   end
@@ -115,12 +116,12 @@ local function merge(index, folded, shown, ref, level)
   if owner then return tell(index, 'renamed', owner) end
   if not confirmed and withholds_all then return tell(index, 'new') end
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
-    local known = redis.call('HMGET', key, 'sku', 'on_hand')
-    redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended, 'sku', known[1] or shown)
+    local known = redis.call('HGET', key, 'sku')
+    redis.call('HSET', key, F.level, level, F.ref, ref, F.read, ended, 'sku', known or shown)
     if audited then redis.call('HSET', key, F.base, ended) end
     if hold then redis.call('HDEL', key, F.hold) end
     opened = opened + 1
-    if authority and not known[2] and kin[folded] ~= '=' then  -- of a bundle there is what its components allow
+    if counts then
       move(key, folded, level, level, 'opened', cause)
       return tell(index, 'counted', level)
     end
@@ -201,9 +202,12 @@ local function merge(index, folded, shown, ref, level)
     edge.reading(key, folded, began, ended, read_at, units, landed, assumed, settle_ms, margin_ms)
   end
   if level ~= confirmed then redis.call('HSET', key, F.level, level) end
+  if counts then  -- it was no authority when it opened the listing, or this was a bundle
+    move(key, folded, level, level, 'opened', cause)
+    return tell(index, 'counted', level)
+  end
   if units == 0 then return end
-  if redis.call('HEXISTS', key, 'on_hand') == 1 then
-    move(key, folded, units, level, reason, cause)
+  if book(key, folded, units, level, reason, cause) then
     tell(index, 'moved', units)
   else
     tell(index, 'uncounted', units)

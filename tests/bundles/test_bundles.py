@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.ledger import Ledger, Roster
 from sync.recipes import Part, Recipe, Recipes
 from sync.store import bucket_of, fold
 from tests.conftest import Bench, TimedStore
@@ -29,6 +30,11 @@ def open_all(bench: Bench, mugs: int = 5, teas: int = 20) -> None:
     for channel in ("store", "market"):
         for sku in (*SINGLES, "BOX", "SIX"):
             bench.read(channel, 3, sku)
+
+
+def on_hand_of(bench: Bench, *skus: str) -> list[int | None]:
+    found = {record.sku: record.on_hand for record in bench.ledger.records(skus)}
+    return [found.get(sku) for sku in skus]
 
 
 def on_hand(bench: Bench) -> dict[str, int | None]:
@@ -69,6 +75,25 @@ def test_a_shared_component_is_counted_once(bench: Bench) -> None:
     bench.read("store", 2, "SIX")
 
     assert on_hand(bench) == {"MUG": 4, "TEA": 12, "BOX": 4, "SIX": 2}
+
+
+def test_a_sale_of_a_bundle_is_booked_on_what_is_counted_of_it(bench: Bench) -> None:
+    bench.read("till", 10, "MUG")
+    bench.read("store", 3, "BOX")
+    assert bench.read("store", 1, "BOX").counts == {"uncounted": 1}
+    assert on_hand_of(bench, "MUG", "TEA", "BOX") == [8, None, None]
+
+    bench.read("till", 20, "TEA")
+    assert on_hand_of(bench, "MUG", "TEA", "BOX") == [8, 20, 8], "the count of the tea has seen the sale"
+
+
+def test_what_is_no_bundle_any_longer_is_counted_like_any_other_sku(bench: Bench) -> None:
+    bench.read("till", 7, "BOX")
+    assert bench.on_hand("BOX") is None
+
+    bench.ledger = Ledger(bench.store, Roster("till", ("store", "market")))
+    bench.read("till", 7, "BOX")
+    assert bench.on_hand("BOX") == 7
 
 
 def test_each_sale_of_a_bundle_is_a_movement_of_its_own_on_each_component(bench: Bench) -> None:

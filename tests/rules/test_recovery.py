@@ -5,14 +5,21 @@ That nothing is lost or counted twice is the simulator's to prove, in worlds tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from channels import Sale
 from sync import recovery
+from sync.audit import audit
 from sync.deadline import Deadline
 from sync.pull import Pulls, pull
 from sync.push import push
 from sync.records import State
 from sync.refresh import refresh
 from sync.views import listing_views
-from tests.conftest import Bench, Town
+from tests.conftest import CHANNELS, STORE, Bench, MemoryChannel, TimedStore, Town
 
 
 def settle(town: Town) -> None:
@@ -63,6 +70,28 @@ def test_without_orders_what_is_gone_counts_as_sold(town: Town) -> None:
     settle(town)
     assert on_hand(town) == 8
     assert town.context.ledger.history("A")[-1].why == "restored, less stock assumed"
+
+
+def test_what_was_sold_of_a_sku_that_nobody_has_counted_is_no_count_of_it(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = Town.build(store, CHANNELS | {"store": replace(STORE, orders=True)})
+    sales: list[Sale] = []
+    monkeypatch.setattr(MemoryChannel, "sales", lambda channel, since: iter(sales))
+    town.store.shop.put("A", 10)
+    pull(town.context, "store", Deadline(60))
+    store.clock.advance(300)
+    recovery.begin(town.context)
+    store.clock.advance(100)
+    sales.append(Sale("7", "1", "A", "ref-a", 3, datetime.fromtimestamp(store.clock.ms / 1000, UTC)))
+    town.store.shop.sell("A", 3)
+    for _ in range(3):
+        settle(town)
+        audit(town.context, "store", Deadline(60))
+
+    assert not recovery.end_if_over(town.context)
+    assert on_hand(town) is None
+    assert town.context.ledger.history("A") == []
 
 
 def test_a_channel_that_is_never_written_is_read_as_always(town: Town) -> None:

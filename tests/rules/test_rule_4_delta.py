@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from channels import Level
+from sync.ledger import Ledger, Roster
 from tests.conftest import Bench
 
 
@@ -30,6 +31,16 @@ def test_whatever_opened_before_the_authority_counted_is_brought_to_its_count(be
 
     assert bench.on_hand() == 10
     assert bench.dirty("store") == ["a"]
+
+
+def test_a_channel_that_becomes_the_authority_counts_what_it_listed_before(bench: Bench) -> None:
+    bench.read("store", 7)
+    bench.rest()
+    bench.ledger = Ledger(bench.store, Roster("store", ("store", "market")))
+
+    assert bench.read("store", 7).counts == {"counted": 1}
+    assert bench.read("store", 6).counts == {"moved": 1}
+    assert [(movement.units, movement.why) for movement in bench.movements()] == [(7, "opened"), (-1, "changed")]
 
 
 def test_a_listing_that_opens_later_is_brought_to_the_count_and_adds_nothing(bench: Bench) -> None:

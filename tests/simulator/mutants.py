@@ -240,7 +240,7 @@ MUTANTS: dict[str, Mutant] = {
             (
                 "merge",
                 "    dirty_here(key, folded)\n    return tell(index, 'opened')",
-                "    if on_hand then move(key, folded, level, level, 'opened', cause) end\n"
+                "    if seen[8] then move(key, folded, level, level, 'opened', cause) end\n"
                 "    return tell(index, 'opened')",
             )
         ],
