@@ -96,7 +96,7 @@ def audit(context: Context, name: str, deadline: Deadline) -> bool:
             continue
         since_ms = min(edge.since_ms for edge in waiting) - margin_ms
         sales = channel.sales(datetime.fromtimestamp(since_ms / 1000, UTC))
-        sold = _by_sku(sales, context.aliases.ours(name))
+        sold = _by_sku(sales, context.aliases.ours(name), {edge.ref: edge.folded for edge in waiting})
         # the orders of the last moments may not be listed yet
         until_ms = asked_ms - margin_ms - settle_ms
         findings, unclear = _findings(waiting, sold, margin_ms, until_ms)
@@ -137,12 +137,16 @@ def _findings(
     return findings, unclear
 
 
-def _by_sku(sales: Iterable[Sale], ours: Mapping[str, str]) -> dict[str, list[Sold]]:
-    """What was sold of each of our SKUs. ``ours``: them by the channel's, where they differ."""
+def _by_sku(sales: Iterable[Sale], ours: Mapping[str, str], listed: Mapping[str, str]) -> dict[str, list[Sold]]:
+    """What was sold of each of our SKUs, folded.
+
+    ``ours``: them by the channel's, where they differ; ``listed``: them by the refs of listings, which tell them
+    surely, for an order names a listing as it was or is called.
+    """
     sold: dict[str, list[Sold]] = {}
     for sale in sales:
         if sale.units:
-            sku = fold(ours.get(fold(sale.sku), sale.sku))
+            sku = listed.get(sale.ref) or fold(ours.get(fold(sale.sku), sale.sku))
             sold.setdefault(sku, []).append(Sold(round(sale.at.timestamp() * 1000), sale.units, sale.order))
     return sold
 

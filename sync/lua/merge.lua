@@ -113,7 +113,7 @@ local function merge(index, folded, shown, ref, level)
   end
 
   local owner = not confirmed and any_renamed and redis.call('HGET', RENAMED, ref)
-  if owner then return tell(index, 'renamed', owner) end
+  if owner and owner ~= folded then return tell(index, 'renamed', owner) end
   if not confirmed and withholds_all then return tell(index, 'new') end
   if not confirmed then  -- rule 4: a first reading opens the listing and moves nothing
     local known = redis.call('HGET', key, 'sku')

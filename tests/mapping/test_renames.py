@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from channels import Result
+from channels import Result, Sale
+from sync.audit import audit
 from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
-from sync.store import Call
-from tests.conftest import Fate, TimedStore, Town
+from sync.store import Call, bucket_of, bucket_prefix
+from tests.conftest import CHANNELS, STORE, Bench, Fate, TimedStore, Town
 
 NAMES = ("till", "store", "market")
 
@@ -87,6 +90,43 @@ def test_a_hint_about_it_is_understood(ten: Town) -> None:
     refresh(ten.context, "store", Deadline(60))
 
     assert records(ten) == {"MUG": 9, "TEA": 10}
+
+
+def test_a_sale_under_a_write_is_found_whatever_its_order_calls_it(store: TimedStore) -> None:
+    town = Town.build(store, CHANNELS | {"store": replace(STORE, orders=True)})
+    for sku in ("MUG", "TEA"):
+        town.put(sku, 10)
+    pull_all(town)
+    rename(town)
+    pull_all(town)
+    store.clock.advance(120)
+    pull_all(town)
+    town.till.shop.sell("MUG")
+    pull(town.context, "till", Deadline(60))
+    sales: list[Sale] = []
+
+    def sold_under_the_write() -> None:
+        sales.append(Sale("1001", "1", "CUP", "ref-mug", 2, datetime.fromtimestamp(store.clock.ms / 1000, UTC)))
+        town.store.shop.before_write = lambda: None
+
+    town.store.sales = lambda since: iter(sales)  # type: ignore[method-assign]
+    town.store.shop.before_write = sold_under_the_write
+    push(town.context, "store", Deadline(60))
+    for _ in range(4):
+        store.clock.advance(60)
+        pull(town.context, "store", Deadline(60))
+        audit(town.context, "store", Deadline(60))
+
+    assert records(town) == {"MUG": 7, "TEA": 10}
+
+
+def test_a_listing_that_is_with_its_record_already_is_opened_there_anew(bench: Bench) -> None:
+    """Its level was forgotten, for a twin seemed to have taken its place."""
+    fields = f"{bucket_prefix(bucket_of('a'))}renamed:store"
+    bench.store.client.hset(fields, "store-a", "a")
+
+    assert bench.read("store", 4).counts == {"opened": 1}
+    assert bench.level("store") == 4
 
 
 def test_one_that_is_renamed_back_or_again_keeps_its_record(ten: Town) -> None:
