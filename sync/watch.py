@@ -79,6 +79,9 @@ class Watch:
         ``rows``: how many listings it showed; ``errors_before``: how many bad rows the reading before had.
         """
         name, holds, known = self.channel.name, self.context.holds, self.figures.known
+        if self._file is not None:  # its last page never came: it is given again whole
+            self._shelf.clear()
+            self._file = None
         shows_all = self.channel.capabilities.read_batch > 0
         found = self.figures._replace(
             missing=max(0, self.context.ledger.listings(name) - rows) if shows_all else 0,

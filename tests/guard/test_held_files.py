@@ -10,6 +10,7 @@ import pytest
 
 from channels import Level
 from channels.pos_csv import PosCsvChannel, PosCsvSettings
+from channels.pos_csv.client import Claim, Lost
 from sync import decisions
 from sync.deadline import Deadline
 from sync.holds import HeldRun, Kind
@@ -151,6 +152,25 @@ def test_a_damaged_file_moves_nothing_and_is_one_hold(shop: Shop, name: str) -> 
     assert all(hold.source in finding for finding in hold.words)
     assert shop.units() == 1000
     assert shop.wrong() == []
+
+
+def test_a_file_that_is_lost_half_way_moves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("channels.pos_csv.pages.PAGE_ROWS", 90)
+    calls: list[str] = []
+
+    def gone(claim: Claim) -> None:
+        calls.append(claim.found.name)
+        if len(calls) == 2:
+            raise Lost(claim.found.name)
+
+    with monkeypatch.context() as losing:
+        losing.setattr(Claim, "renew", gone)
+        shop.drop(dict.fromkeys(SKUS, 0))
+    assert (len(calls), shop.units(), shop.context.holds.open_ones()) == (2, 1000, [])
+
+    shop.read("till")
+    assert shop.held().words[0].endswith("100 listings fall to zero, of 100; the limit is 30%")
+    assert shop.units() == 1000
 
 
 def test_a_file_that_brings_new_skus_with_its_damage_opens_none_of_them(shop: Shop) -> None:
