@@ -55,6 +55,17 @@ class Kind(StrEnum):
     PLAN = "plan"
 
 
+class KeepRows(StrEnum):
+    """What becomes of the rows that a reading has withheld when a run is held."""
+
+    #: They belong to a reading that may go on beside this, and are left alone.
+    NOT = "0"
+    #: They are the hold's, instead of those of a file before.
+    INSTEAD = "1"
+    #: They are the hold's, beside those of a file before.
+    BESIDE = "2"
+
+
 Verdict = Literal["approved", "discarded", "overtaken"]
 
 
@@ -98,12 +109,12 @@ class Holds:
         figures: Figures = NOTHING,
         sample: Sequence[Mapping[str, Any]] = (),
         source: str = "",
-        keep_rows: bool = False,
+        keep_rows: KeepRows = KeepRows.NOT,
     ) -> tuple[str, bool]:
         """Hold a run, or refresh the open hold of its kind and channel. Gives its id, and whether it is new."""
         fields: list[str | int] = ["source", source, "words", json.dumps(words, ensure_ascii=False)]
         fields += ["figures", json.dumps(figures), "sample", json.dumps(sample, ensure_ascii=False)]
-        call = Call([HOLDS], [kind.value, channel, now_ms, int(keep_rows), *fields])
+        call = Call([HOLDS], [kind.value, channel, now_ms, keep_rows.value, *fields])
         ((number, fresh),) = self.store.run("hold_open", [call])
         return str(number), fresh == "1"
 

@@ -19,7 +19,7 @@ from typing import Any
 from channels import Channel, Document, Level, Page
 from sync.context import Context
 from sync.guard import NOTHING, Figures, Limits, judge_reading
-from sync.holds import Kind
+from sync.holds import KeepRows, Kind
 from sync.ledger import Merged, Window, Withheld, Withhold
 from sync.store import PREFIX
 from sync.withheld import Chunk, Shelf
@@ -125,11 +125,21 @@ class Watch:
         name = self.channel.name
         found = found._replace(missing=max(0, found.known + found.new - document.listings))
         words = judge_reading(found, self._limits) if found.known else []
+        partial = (
+            self._limits.missing_share >= 1
+        )  # its files tell of some SKUs only, and not of those that another told of
         if words:
-            said = [f"{document.name}: {finding}" for finding in words]
-            hold(self.context, Kind.FILE, name, said, found, self._sample, document.name, keep_rows=True)
+            said, source = [f"{document.name}: {finding}" for finding in words], document.name
+            standing = self.context.holds.of(Kind.FILE, name) if partial else None
+            if standing is not None:
+                said = list(dict.fromkeys([*standing.words, *said]))
+                source, found = f"{standing.source}, {source}", standing.figures.plus(found)
+                self._sample = [*standing.sample, *self._sample][:SAMPLE]
+            keep = KeepRows.BESIDE if partial else KeepRows.INSTEAD
+            hold(self.context, Kind.FILE, name, said, found, self._sample, source, keep_rows=keep)
             return Merged()
-        overtake(self.context, Kind.FILE, name)
+        if not partial:
+            overtake(self.context, Kind.FILE, name)
         overtake(self.context, Kind.SET_ASIDE, name)
         return self._merge_kept()
 
@@ -252,7 +262,7 @@ def hold(
     sample: Sequence[Mapping[str, Any]] = (),
     source: str = "",
     *,
-    keep_rows: bool = False,
+    keep_rows: KeepRows = KeepRows.NOT,
 ) -> str:
     """Hold a run, or refresh the hold of its like, and tell people of a new one. Gives its id."""
     number, fresh = context.holds.open(

@@ -8,9 +8,9 @@
 --            <number>          hash, one held run (fields: see sync/holds.py)
 --            <number>:rows     the rows of a held file, see sync/withheld.py
 --            withheld:<channel> what the reading under way has withheld
--- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to move the withheld rows to the hold, in place of those of the like of it
---          (else they are left alone: they belong to a reading that may go on beside this), then names and values of
---          the fields to be set.
+-- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to move the withheld rows to the hold, instead of those of the like of it, "2"
+--          beside them (else they are left alone: they belong to a reading that may go on beside this), then names and
+--          values of the fields to be set.
 -- Answer   its number, and "1" when it is new.
 
 local kind, channel, now = ARGV[1], ARGV[2], ARGV[3]
@@ -25,9 +25,12 @@ if fresh then
 end
 redis.call('HSET', KEYS[1] .. number, 'seen', now, unpack(ARGV, 5))
 redis.call('HINCRBY', KEYS[1] .. number, 'times', 1)
-if ARGV[4] == '1' then
-  local withheld, rows = KEYS[1] .. 'withheld:' .. channel, KEYS[1] .. number .. ':rows'
-  redis.call('DEL', rows)
-  if redis.call('EXISTS', withheld) == 1 then redis.call('RENAME', withheld, rows) end
+local withheld, rows = KEYS[1] .. 'withheld:' .. channel, KEYS[1] .. number .. ':rows'
+if ARGV[4] == '1' then redis.call('DEL', rows) end
+if ARGV[4] ~= '0' then
+  local last, pages = 0, redis.call('HGETALL', withheld)
+  for _, page in ipairs(redis.call('HKEYS', rows)) do last = math.max(last, tonumber(page)) end
+  for i = 1, #pages, 2 do redis.call('HSET', rows, last + tonumber(pages[i]), pages[i + 1]) end
+  redis.call('DEL', withheld)
 end
 return {number, fresh and '1' or '0'}

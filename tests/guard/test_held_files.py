@@ -13,10 +13,11 @@ from channels.pos_csv import PosCsvChannel, PosCsvSettings
 from channels.pos_csv.client import Claim, Lost
 from sync import decisions
 from sync.deadline import Deadline
+from sync.guard import GuardSettings
 from sync.holds import HeldRun, Kind
 from sync.ledger import Window
 from sync.pull import pull
-from tests.conftest import TimedStore, Town
+from tests.conftest import TRUSTING, TimedStore, Town
 
 SKUS = [f"S{number:03}" for number in range(100)]
 UTC = UTC
@@ -25,9 +26,9 @@ UTC = UTC
 class Shop:
     """A till's folder, and a town of which it is the authority. Its first file counts 10 of each of 100 SKUs."""
 
-    def __init__(self, store: TimedStore, folder: Path) -> None:
+    def __init__(self, store: TimedStore, folder: Path, guard: GuardSettings = TRUSTING) -> None:
         self.folder = folder
-        self.town = Town.build(store)
+        self.town = Town.build(store, guard=guard)
         self.context = self.town.context
         settings = PosCsvSettings(type="pos_csv", path=folder, quiet_s=0)
         till = PosCsvChannel("till", settings, clock=lambda: datetime.fromtimestamp(store.clock.ms / 1000, UTC))
@@ -240,6 +241,18 @@ def test_a_newer_good_file_closes_what_was_held(shop: Shop) -> None:
     shop.drop(dict.fromkeys(SKUS[:50], 9) | dict.fromkeys(SKUS[50:], 10))
     assert shop.context.holds.open_ones() == []
     assert shop.units() == 950
+
+
+def test_a_till_whose_files_tell_of_some_skus_only_has_each_held_file_kept(store: TimedStore, tmp_path: Path) -> None:
+    shop = Shop(store, tmp_path, TRUSTING.model_copy(update={"missing_share": 1.0}))
+    shop.drop(dict.fromkeys(SKUS[:40], 0))
+    shop.drop(dict.fromkeys(SKUS[40:80], 0))
+    shop.drop(dict.fromkeys(SKUS[80:], 9))
+    hold = shop.held()
+    assert (shop.units(), hold.figures.zeroed, len(hold.sample)) == (980, 80, 20)
+
+    decisions.approve(shop.context, hold, "ann")
+    assert shop.units() == 180
 
 
 def test_a_file_that_could_not_be_read_cannot_be_approved(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from channels import Level
 from channels.errors import ChannelError
 from sync import watch
 from sync.deadline import Deadline
-from sync.holds import HeldRun, Kind
+from sync.holds import HeldRun, KeepRows, Kind
 from sync.ledger import Window
 from sync.pull import pull, read_refs
 from sync.push import push
@@ -213,10 +213,10 @@ def test_a_hold_of_another_kind_takes_nothing_from_a_reading_under_way(even: Tow
 def test_a_file_that_is_held_after_another_leaves_none_of_its_rows(even: Town) -> None:
     shelf = Shelf.of_reading(even.context.store, "till")
     shelf.keep(1, Chunk(Window(1, 1), "one.csv", [Level("S00", "ref-s00", 0)]))
-    watch.hold(even.context, Kind.FILE, "till", ["one.csv: no"], keep_rows=True)
+    watch.hold(even.context, Kind.FILE, "till", ["one.csv: no"], keep_rows=KeepRows.INSTEAD)
     assert len(list(even.context.holds.rows(held(even)).chunks())) == 1
 
-    watch.hold(even.context, Kind.FILE, "till", ["two.csv: no"], keep_rows=True)
+    watch.hold(even.context, Kind.FILE, "till", ["two.csv: no"], keep_rows=KeepRows.INSTEAD)
     assert list(even.context.holds.rows(held(even)).chunks()) == []
 
 
