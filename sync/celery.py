@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
+from typing import Any
 
 import celery
 import redis
+from celery.result import AsyncResult
 from celery.signals import task_prerun, worker_shutting_down
+from kombu.exceptions import OperationalError
 
 from sync import logs, runs, sentry
 from sync.context import Context
+from sync.errors import BrokerError
 from sync.settings import load_settings
 
 
@@ -28,6 +32,17 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
             sync.errors.SettingsError: the settings are wrong.
         """
         return Context(load_settings())
+
+    def send_task(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Send a task, as Celery does; under any command trouble with the broker then ends in one line.
+
+        Raises:
+            sync.errors.BrokerError: the broker does not answer.
+        """
+        try:
+            return super().send_task(*args, **kwargs)
+        except OperationalError as error:
+            raise BrokerError(error) from error
 
     def keep_up(self, **_: object) -> None:
         """A task begins (Celery's ``task_prerun``): stores may have installed the app meanwhile, or left."""

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 import click
+from kombu.exceptions import OperationalError
 
 
 class SyncError(click.ClickException):
@@ -18,6 +19,13 @@ class SettingsError(SyncError):
 
 class StoreError(SyncError):
     """The stock of record cannot be reached or cannot be used."""
+
+
+class BrokerError(SyncError, OperationalError):
+    """The broker does not answer."""
+
+    def __init__(self, error: OperationalError) -> None:
+        super().__init__(f"the broker does not answer ({error}); is broker_url right, and is it running?")
 
 
 class UnknownChannel(SyncError):

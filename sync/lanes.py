@@ -16,6 +16,7 @@ from typing import NamedTuple
 from channels import Channel, Page
 from sync.context import Context
 from sync.ledger import Window
+from sync.legible import with_skus_fit
 
 #: How many pages a reading has before it is parted; small stores are spared the call that it costs.
 FAR = 20
@@ -34,13 +35,16 @@ class Read(NamedTuple):
 
 
 def timed(context: Context, name: str, pages: Iterator[Page]) -> Iterator[Read]:
-    """Pages in our SKUs, with when each was read by the store's clock; a page's own time where it has one."""
+    """Pages in our SKUs, with when each was read by the store's clock; a page's own time where it has one.
+
+    Rows whose SKU cannot be one are problems.
+    """
     while True:
         began_ms = context.store.now_ms()
         page = next(pages, None)
         if page is None:
             return
-        page = context.aliases.translated(name, page)
+        page = with_skus_fit(context.aliases.translated(name, page))
         cursors = (page.cursor,) if page.cursor is not None else ()
         if page.as_of is not None:
             as_of_ms = round(page.as_of.timestamp() * 1000)

@@ -12,6 +12,7 @@ from celery.signals import setup_logging
 
 from sync import runs
 from sync.context import Context
+from sync.legible import shown
 from sync.redaction import Redactor
 
 #: Attributes that every log record has; all others are fields that the caller added.
@@ -56,7 +57,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The first line."""
-        line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        line = shown(super().formatMessage(record))
         work = runs.current()
         marks = [f"run {work.run}"] if work.run else []
         if work.task:
@@ -65,7 +66,7 @@ class TextFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         """The traceback, indented."""
-        return "    " + super().formatException(ei).replace("\n", "\n    ")
+        return "\n".join(f"    {shown(line)}" for line in super().formatException(ei).split("\n"))
 
     def format(self, record: logging.LogRecord) -> str:
         """The record without secrets."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from channels.diagnosis import Finding, Severity
 from sync.commands import completion
-from sync.commands.output import app_of, console, json_option, print_json
+from sync.commands.output import app_of, console, json_option, one_line_errors, print_json
 from sync.doctor import Told, examine, exit_code
 from sync.errors import SyncError
 
@@ -37,6 +37,7 @@ ABOUT_WIDTH = 16
 @click.option("--channel", shell_complete=completion.channels, help="Look at this channel alone.")
 @json_option
 @click.pass_context
+@one_line_errors
 def doctor(ctx: click.Context, channel: str | None, as_json: bool) -> None:
     """Check the settings, the store, the broker, the processes and every channel, and say what to do.
 

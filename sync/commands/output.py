@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -10,13 +12,16 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 import redis
-from rich.console import Console
+from kombu.exceptions import OperationalError
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
 from channels.errors import ChannelError
 from sync.celery import SyncApp
 from sync.context import Context
-from sync.errors import StoreError
+from sync.errors import BrokerError, StoreError
+from sync.legible import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,28 +52,53 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal may know fewer signs than SKUs have
         try:
             return command(*args, **kwargs)
         except ChannelError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(shown(str(error))) from error
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StoreError(f"the store does not answer ({error}); is redis_url right, and is it running?") from error
+        except OperationalError as error:
+            raise error if isinstance(error, BrokerError) else BrokerError(error) from error
+        except redis.ResponseError as error:
+            raise StoreError(f"the store refuses a command ({error}); celery -A sync doctor looks at it") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads us has read enough
+                raise
+            raise click.ClickException(f"{error.filename or 'the output'}: {error.strerror or error}") from error
 
     return run
 
 
+class SafeConsole(Console):
+    """Prints no sign that came from outside and would act on the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of whatever is printed; the styles are our own."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable() or text == "\n":
+                yield segment
+            else:
+                yield Segment("\n".join(map(shown, text.split("\n"))), segment.style)
+
+
 def console() -> Console:
     """Standard output: colour only on a terminal, and never cut to a width that nobody sees."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
 
 
 def print_json(rows: Iterable[Any]) -> None:
     """One JSON array, a row a line, as the rows come."""
-    first = True
+    first, is_narrow = True, (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     for row in rows:
-        sys.stdout.write(("[" if first else ",") + "\n" + json.dumps(row, ensure_ascii=False))
+        sys.stdout.write(("[" if first else ",") + "\n" + json.dumps(row, ensure_ascii=is_narrow))
         first = False
     sys.stdout.write("[]\n" if first else "\n]\n")
+    sys.stdout.flush()  # a full disk shows here, not when the process has ended
 
 
 def table(title: str | None, columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:

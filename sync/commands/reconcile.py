@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import click
 from celery.bin.base import CeleryCommand
-from kombu.exceptions import OperationalError
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from sync.celery import SyncApp
 from sync.commands import completion
 from sync.commands.output import app_of, one_line_errors
 from sync.holds import Kind
+from sync.legible import shown
 from sync.progress import ChannelProgress, progress
 from sync.pull import Pulls
 from sync.views import held
@@ -49,7 +49,7 @@ def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: flo
     found = watch_progress(app, names, asked_ms, timeout)
     for one in found:
         if one.trouble:
-            click.echo(f"{one.name} is in trouble: {one.trouble}", err=True)
+            click.echo(f"{one.name} is in trouble: {shown(one.trouble)}", err=True)
         elif not one.done:
             click.echo(f"{one.name} is not done: {_words(one)}", err=True)
     back = Counter(view.channel for view in held(app.context, app.context.ledger.every_record()))
@@ -69,7 +69,7 @@ def ask(app: SyncApp, channel: str | None) -> int:
     """Ask for a reconcile now, channels in trouble included. Returns when (ms by the store's clock).
 
     Raises:
-        click.ClickException: the broker does not answer.
+        sync.errors.BrokerError: the broker does not answer.
     """
     context = app.context
     for name in context.named(channel):
@@ -77,12 +77,7 @@ def ask(app: SyncApp, channel: str | None) -> int:
     asked_ms = context.store.now_ms()
     for name in context.named(channel):
         Pulls(context.store).want(name, asked_ms)  # stands in the store before anybody is rung for
-    try:
-        app.send_task("sync.reconcile", kwargs={"channel": channel})
-    except OperationalError as error:
-        raise click.ClickException(
-            f"the broker does not answer ({error}); is broker_url right, and is it running?"
-        ) from error
+    app.send_task("sync.reconcile", kwargs={"channel": channel})
     return asked_ms
 
 

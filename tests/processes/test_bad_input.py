@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from channels.sandbox import Fault
-from tests.processes.conftest import Shop
+from tests.processes.conftest import CELERY, Shop, environment
 
 
 def assert_one_line(err: str, *words: str) -> None:
@@ -104,3 +107,34 @@ def test_a_sku_that_is_not_known_is_said_and_a_known_one_is_shown_once(shop: Sho
         assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
     assert_one_line(shop.run("stock", "NOPE").err, "NOPE: not known on any channel")
     assert shop.run("stock", "MUG", "mug").out.count("MUG") == 1
+
+
+@pytest.mark.parametrize("words", [("stock",), ("stock", "--json"), ("doctor",)])
+def test_a_full_disk_behind_the_output_is_said_in_one_line(shop: Shop, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([*CELERY, *words], cwd=shop.folder, env=environment(), stdout=full, stderr=subprocess.PIPE)
+    assert ran.returncode != 0
+    assert_one_line(ran.stderr.decode(), "No space left on device")
+
+
+def test_a_terminal_that_knows_ascii_alone_shows_what_it_can(shop: Shop) -> None:
+    shop.store.store.add("재고", 3)
+    with shop.worker():
+        assert shop.run("reconcile", "--watch", "--timeout", "30", "--channel", "store").code == 0
+    ran = subprocess.run(
+        [*CELERY, "stock"], cwd=shop.folder, env=environment() | {"PYTHONIOENCODING": "ascii"}, capture_output=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert rb"\uc7ac\uace0" in ran.stdout
+
+
+@pytest.mark.parametrize("words", [("call", "sync.reconcile"), ("reconcile",), ("recover",), ("retry",)])
+def test_a_broker_that_does_not_answer_is_said_in_one_line(shop: Shop, words: tuple[str, ...]) -> None:
+    shop.configure('broker_url = "amqp://merchant:its-password@127.0.0.1:1//"\n' + shop.settings)
+    ran = shop.run(*words)
+    if words == ("retry",):  # there is nothing to ring for
+        assert (ran.code, ran.err) == (0, "")
+    else:
+        assert ran.code == 1
+        assert_one_line(ran.err, "the broker does not answer", "broker_url")
+    assert "its-password" not in ran.out + ran.err

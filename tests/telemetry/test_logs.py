@@ -125,3 +125,9 @@ def test_a_cause_names_its_run_where_there_is_one(at_work: Work, store: TimedSto
 
 def test_without_a_run_a_cause_is_as_it_was() -> None:
     assert runs.caused("reading of store") == "reading of store"
+
+
+def test_no_line_acts_on_a_terminal() -> None:
+    line = text(record("store: \x1b[2J\x9b31m\u2028 is refused"))
+    assert line.isprintable()
+    assert "\\x1b[2J" in line
