@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import redis
+
 #: Schemes of a store and of a broker.
 STORE_SCHEMES = ("redis", "rediss", "unix", "sentinel", "redis+cluster")
 BROKER_SCHEMES = ("redis", "rediss", "unix", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
@@ -101,6 +103,21 @@ def check(url: str, schemes: tuple[str, ...]) -> None:
             good = False
         if not good:
             raise ValueError(advice)
+        if parts.scheme in ("redis", "rediss", "unix"):
+            _check_for_redis(part)
+
+
+def _check_for_redis(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.username and not parts.password:
+        raise ValueError("names a user and no password; a password alone is written redis://:password@host:6379/0")
+    if unfit := {"username", "password"} & set(parse_qs(parts.query)):
+        raise ValueError(f"{min(unfit)} stands before the host, as in redis://user:password@host:6379/0")
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()  # connects to nothing yet
+    except (ValueError, TypeError):
+        names = ", ".join(sorted(parse_qs(parts.query))) or "the address"
+        raise ValueError(f"cannot be understood after the question mark ({names})") from None
 
 
 def for_celery(url: str) -> str:

@@ -184,8 +184,12 @@ def _program() -> str:
 
 def _answers(data_dir: Path) -> bool:
     path = socket_path(data_dir)
-    if not path.exists():
+    try:
+        owner = path.stat().st_uid
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    if path.parent != data_dir.absolute() and owner != os.getuid():
+        raise StoreError(f"{path} belongs to somebody else; give data_dir a shorter path")
     client = redis.Redis(unix_socket_path=str(path), socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0))
     try:
         return bool(client.ping())

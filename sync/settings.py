@@ -81,6 +81,17 @@ def _address(schemes: tuple[str, ...]) -> Callable[[SecretStr | None], SecretStr
     return check
 
 
+def _dsn(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        from sentry_sdk.utils import BadDsn, Dsn  # takes its time, and most have none
+
+        try:
+            Dsn(value.get_secret_value())
+        except BadDsn:
+            raise ValueError("must be a DSN as Sentry shows it, such as https://key@sentry.example.com/1") from None
+    return value
+
+
 def _broker(value: SecretStr | None) -> SecretStr | None:
     if value is not None and value.get_secret_value().startswith("redis+cluster:"):
         raise ValueError(f"a Redis Cluster cannot be the broker: {NO_CLUSTER}")
@@ -117,7 +128,7 @@ class Settings(BaseSettings):
     write_lease_s: float = Field(default=60.0, gt=0)
     """For how long a worker may hold listings for a write, in seconds; what one had that died is looked at after it."""
 
-    sentry_dsn: Annotated[SecretStr | None, BeforeValidator(_absent)] = None
+    sentry_dsn: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_dsn)] = None
     """Where errors are reported; unset: nowhere."""
 
     log_format: Literal["text", "json"] = "text"
@@ -224,8 +235,10 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         raise SettingsError(_explain(file, (), error.errors(), Settings)) from None
-    except ValueError as error:  # the file is no TOML
-        raise SettingsError(f"{file}: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: is not written in UTF-8; save it again as UTF-8 text") from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: is no TOML: {error}") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
     if not settings.channels and not (settings.oauth and settings.oauth.stores):

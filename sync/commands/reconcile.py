@@ -60,7 +60,8 @@ def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: flo
     for hold in stopped:
         if hold.kind in (Kind.FIRST_CONTACT, Kind.PLAN):
             continue  # the channel's own line tells of it
-        click.echo(f"{hold.channel}: a {hold.kind.value} is held as {hold.id}; see: celery -A sync holds", err=True)
+        words = f"{hold.channel}: hold {hold.id} ({hold.kind.value}) waits for a person; see: celery -A sync holds"
+        click.echo(words, err=True)
     if stopped or not all(one.done for one in found) or any(back[name] for name in names):
         ctx.exit(1)
 

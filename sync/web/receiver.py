@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import redis
 from flask import request
 from kombu.exceptions import OperationalError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from channels.webhooks import BadEvent, Event, Refusal
@@ -71,7 +72,9 @@ class Receiver:
             return self._refuse("", "unknown", 404)
         try:
             body = request.get_data(cache=False)
-        except OSError:  # the sender went away, or what it sends is no HTTP
+        except HTTPException:
+            raise  # it is too large
+        except Exception:  # noqa: BLE001 - it went away, or sends what is no HTTP; each server has its own errors
             return self._refuse(channel, Refusal.MALFORMED, 400)
         try:
             event = adapter.receive(dict(request.headers), body, now=time.time())

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 # A request waits for the store more than it computes: threads serve many at a time, and processes use the cores.
-worker_class = "gthread"
+worker_class = "sync.web.worker.PatientWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", 0)) or min(4, max(2, os.cpu_count() or 1))
 threads = 8
 

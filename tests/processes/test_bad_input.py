@@ -51,7 +51,9 @@ def test_a_malformed_till_file_is_set_aside_and_changes_nothing(shop: Shop) -> N
         assert shop.run("reconcile", "--watch", "--timeout", "30").code == 0
         before = shop.stock()
         (shop.folder / "pos" / "stock.csv").write_text('sku,quantity\n"MUG,3\n', "utf-8")
-        assert shop.run("reconcile", "--channel", "till", "--watch", "--timeout", "30").code == 0
+        ran = shop.run("reconcile", "--channel", "till", "--watch", "--timeout", "30")
+        assert ran.code == 1
+        assert_one_line(ran.err, "hold 1", "set aside", "celery -A sync holds")
         assert shop.stock() == before
     assert list((shop.folder / "pos" / "failed").rglob("*stock.csv"))
     assert "stock.csv" in (shop.folder / "worker.log").read_text()

@@ -55,6 +55,9 @@ def test_other_addresses_are_celerys_own(ours: str, celerys: str) -> None:
         "sentinel://",
         "sentinel://one;redis://two",
         "sentinel://one/zero",
+        "redis://host/0?socket_timeout=soon",
+        "redis://host/0?nonsense=1",
+        "redis://host/0?password=s3cret",
         "sentinel://one?mastre=stock",
         "sentinel://one?master",
         "sentinel://one:port",
@@ -64,6 +67,12 @@ def test_what_is_no_address_is_refused_without_repeating_it(wrong: str) -> None:
     secret = wrong.replace("://", "://:s3cret@", 1)
     with pytest.raises(ValueError, match=r".") as caught:
         check(secret, STORE_SCHEMES)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_the_users_place_is_refused_for_celery_would_show_it() -> None:
+    with pytest.raises(ValueError, match=r"a password alone is written redis://:password@") as caught:
+        check("redis://s3cret@host:6379/0", STORE_SCHEMES)
     assert "s3cret" not in str(caught.value)
 
 

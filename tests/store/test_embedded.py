@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -178,6 +179,18 @@ def test_a_long_path_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
 
     assert one != two
     assert max(len(str(one)), len(str(two))) <= embedded.SOCKET_PATH_LIMIT
+
+
+def test_a_socket_that_somebody_else_has_put_there_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 150)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(embedded.socket_path(folder)))
+        real = embedded.socket_path(folder)
+        monkeypatch.setattr(embedded, "socket_path", lambda _folder: real)
+        monkeypatch.setattr(os, "getuid", lambda: real.stat().st_uid + 1)
+        with pytest.raises(StoreError, match="belongs to somebody else"):
+            embedded.start(folder)
 
 
 def test_a_folder_that_cannot_be_is_one_clear_line(tmp_path: Path) -> None:

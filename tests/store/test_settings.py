@@ -201,7 +201,7 @@ def test_a_file_that_was_named_must_be_there(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_secrets_show_in_no_description_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNC_BROKER_URL", "redis://:p4ss@broker")
-    settings = load('redis_url = "redis://:hunter2@host"\nsentry_dsn = "https://k3y@sentry"\n' + GOOD)
+    settings = load('redis_url = "redis://:hunter2@host"\nsentry_dsn = "https://k3y@sentry/1"\n' + GOOD)
 
     shown = f"{settings!r} {settings} {settings.channel_settings} {settings.model_dump()} {settings.model_dump_json()}"
     for secret in ("t0p-secret", "hunter2", "p4ss", "k3y"):
@@ -221,6 +221,19 @@ def test_secrets_show_in_no_description_of_the_settings(monkeypatch: pytest.Monk
 )
 def test_secrets_show_in_no_error(wrong: str) -> None:
     assert "t0p-secret" not in refused(wrong)
+
+
+@pytest.mark.parametrize("dsn", ["t0p-secret", "https://t0p-secret@", "https://t0p-secret@sentry/"])
+def test_a_dsn_under_which_nothing_would_be_reported_is_refused_without_being_shown(dsn: str) -> None:
+    words = refused(f'sentry_dsn = "{dsn}"\n{GOOD}')
+    assert words.startswith("sentry_dsn: must be a DSN")
+    assert "t0p-secret" not in words
+
+
+def test_a_file_that_is_not_utf_8_says_so() -> None:
+    Path("sync.toml").write_bytes('authority = "Läden"'.encode("latin-1"))
+    with pytest.raises(SettingsError, match="save it again as UTF-8"):
+        load_settings()
 
 
 @pytest.mark.parametrize("name", ["redis_url", "broker_url", "sentry_dsn"])

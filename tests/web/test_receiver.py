@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import json
 import logging
 import os
@@ -79,6 +80,24 @@ def test_a_body_larger_than_any_event_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"scope": 1}'])
 def test_what_is_no_event_is_refused(desk: Desk, body: bytes) -> None:
     refuse(desk, body, signed(body), 400, "malformed")
+
+
+class NoChunk(io.RawIOBase):
+    """What a server makes of a body whose chunks are none."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: object) -> int:
+        raise LookupError("Invalid chunk size: b'zz'")  # each server has an error of its own
+
+
+def test_a_body_that_is_no_http_is_refused_and_no_error_of_ours(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    body = {"wsgi.input": io.BufferedReader(NoChunk()), "CONTENT_LENGTH": "10"}
+    answer = desk.client.post("/webhooks/store", environ_overrides=body)
+    assert (answer.status_code, answer.data) == (400, b"")
+    assert desk.counted() == {"malformed": 1}
+    assert not caplog.records
 
 
 def test_another_stores_event_is_refused(desk: Desk) -> None:
