@@ -193,9 +193,10 @@ class Holds:
                 total = total.plus(Figures(*figures))
         return total
 
-    def use_up(self, what: Literal["reading", "plan"], channel: str) -> None:
-        """Let nothing more pass of what was approved."""
-        fields = [field for field, _ in self._allowances(what, channel)]
+    def use_up(self, what: Literal["reading", "plan"], channel: str, before_ms: int) -> None:
+        """Let nothing more pass of what was approved before then."""
+        until_ms = before_ms + round(ALLOWED_S * 1000)
+        fields = [field for field, text in self._allowances(what, channel) if json.loads(text)[0] <= until_ms]
         if fields:
             self.store.client.hdel(f"{HOLDS}allowed", *fields)
 

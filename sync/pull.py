@@ -169,7 +169,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     state = pulls.state(name)
     cause = f"reading of {name}"
     merged, rows = Merged(), state.rows
-    watch = Watch(context, channel, state.figures, state.pages)
+    watch = Watch(context, channel, state.began_ms, state.figures, state.pages)
     for read in read_all(context, channel, state.cursors):
         tell_problems(context, channel, read.page)
         part = watch.take(read.page, read.window, cause)

@@ -40,11 +40,12 @@ AT_ONCE = 0.01
 class Watch:
     """The judgement of one full reading of a channel, from its first page to its end.
 
-    ``figures`` and ``pages``: what the pages so far have shown, and how many they were.
+    ``began_ms``: when it began; ``figures`` and ``pages``: what the pages so far have shown, and how many they were.
     """
 
     context: Context
     channel: Channel
+    began_ms: int
     figures: Figures = NOTHING
     pages: int = 0
     _doubted: bool = field(default=False, init=False)
@@ -95,12 +96,19 @@ class Watch:
             self._shelf.clear()
             return False
         self._merge_kept()
-        if shows_all:  # it has shown everything, so that whatever was doubted is answered
-            holds.use_up("reading", name)
+        if shows_all:
+            self._answer()
+        return True
+
+    def _answer(self) -> None:
+        """The reading has shown everything, so that whatever was doubted or approved before it began is answered."""
+        name, holds = self.channel.name, self.context.holds
+        holds.use_up("reading", name, self.began_ms)
+        standing = holds.doubted(name, self.context.store.now_ms())
+        if standing is None or standing.seen_ms <= self.began_ms:
             holds.trust(name)
             overtake(self.context, Kind.READING, name)
             self.context.store.client.delete(_tally_key(name))
-        return True
 
     def _take_of_file(self, page: Page, document: Document, window: Window, cause: str) -> Merged:
         if document.refused:

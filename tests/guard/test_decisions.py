@@ -106,6 +106,27 @@ def test_an_approval_is_used_up_by_the_reading_that_it_was_for(store: TimedStore
     assert held(town).figures.zeroed == 8
 
 
+def test_an_approval_during_a_reading_is_for_the_one_after_it(broken: Town) -> None:
+    hold = held(broken)
+    fallen = {ref: units for ref, units in broken.store.shop.units.items() if not units}
+    broken.store.shop.units |= dict.fromkeys(fallen, 10)
+    pages: list[int] = []
+
+    def all_falls_again_and_is_approved() -> None:
+        pages.append(1)
+        if len(pages) == 3:  # the last page, of others
+            broken.store.shop.before_page = lambda: None
+            broken.store.shop.units |= fallen
+            decisions.approve(broken.context, hold, "ann")
+
+    broken.store.shop.before_page = all_falls_again_and_is_approved
+    pull_all(broken, "store")
+    pull_all(broken, "store")
+
+    assert broken.context.holds.open_ones() == []
+    assert units(broken) == 200 - 10 * len(fallen)
+
+
 def test_approving_again_changes_nothing_and_discarding_then_is_refused(broken: Town) -> None:
     hold = held(broken)
     assert decisions.approve(broken.context, hold, "ann")

@@ -234,6 +234,25 @@ def test_what_was_counted_below_zero_does_not_fall_to_zero_and_was_never_there_t
     assert units(even) == 10 * 10 - 25 * 2 - 5
 
 
+def test_a_hold_that_opens_during_a_reading_is_not_answered_by_it(even: Town) -> None:
+    refs = [f"ref-{sku.lower()}" for sku in SKUS[:16]]
+    pages: list[int] = []
+
+    def a_burst_comes() -> None:
+        pages.append(1)
+        if len(pages) == 3:  # the first 16 were read as they were before
+            break_down(even, 16)
+            read_refs(even.context, "store", refs, "hints")
+            assert held(even).figures.zeroed == 16
+
+    even.store.shop.before_page = a_burst_comes
+    pull_all(even, "store")
+    read_refs(even.context, "store", refs[:10], "hints")
+
+    assert held(even).figures.zeroed == 16
+    assert units(even) == 400
+
+
 def test_a_reading_that_dies_in_the_middle_goes_on_and_is_held_in_the_end(even: Town) -> None:
     break_down(even)
     pages: list[int] = []
