@@ -32,6 +32,9 @@ BUNDLED = 0.3
 #: In which share of the worlds the store is set back.
 SET_BACK = 0.15
 
+#: In which share of the worlds the guard holds whatever is not small, until somebody approves.
+GUARDED = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -116,6 +119,13 @@ class SetBack(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Approval(Event):
+    """A person approves whatever is held, and may be cut off at a boundary."""
+
+    crash_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Run(Event):
     """A worker takes up a task.
 
@@ -184,6 +194,11 @@ class Plan:
             [Recipe(bundle.lower(), bundle, tuple(Part(sku.lower(), sku, rng.randint(1, 3)) for sku in parts))]
         )
 
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard lets hardly anything pass by itself."""
+        return self.rng("guarded").random() < GUARDED
+
     def rng(self, what: object) -> random.Random:
         """The generator of one event or part of this run."""
         return random.Random(f"{self.mode}:{self.seed}:{what}")
@@ -209,7 +224,7 @@ def plan(mode: str, seed: int) -> Plan:
     )
     authority = "till" if "till" in kinds else rng.choice(sorted(kinds))
     world = Plan(seed, mode, skus, sites, authority, rng.choice((0.0, 0.1, 0.4)), rng.choice((0.0, 0.01, 0.05)))
-    events = _set_back(world, _Author(world, rng).events())
+    events = _approvals(world, _set_back(world, _Author(world, rng).events()))
     events = tuple(sorted(events, key=lambda event: (event.at, event.id)))
     return Plan(seed, mode, skus, sites, authority, world.faults, world.stalls, events)
 
@@ -223,6 +238,17 @@ def _set_back(world: Plan, events: list[Event]) -> list[Event]:
     left = [event for event in events if not isinstance(event, (Edit, Return)) or event.channel in tills]
     at = rng.choice([event.at for event in left]) + rng.choice((1_000, 10_000, 100_000))
     return [*left, SetBack(len(events), at, rng.choice((500, 2_000, 30_000, 300_000)))]
+
+
+def _approvals(world: Plan, events: list[Event]) -> list[Event]:
+    """Where much is held, somebody approves now and then."""
+    if not world.guarded:
+        return events
+    rng = world.rng("approvals")
+    times = [rng.choice(events).at + rng.choice((0, 100, 1_000, 10_000)) for _ in range(rng.randint(2, 6))]
+    first = 1 + max(event.id for event in events)
+    crashes = [rng.randint(1, 20) if rng.random() < 0.2 else 0 for _ in times]
+    return [*events, *(Approval(first + place, *row) for place, row in enumerate(zip(times, crashes, strict=True)))]
 
 
 class _Author:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from channels.errors import ChannelError
-from sync import audit, pull, push, recovery, refresh
+from sync import audit, decisions, pull, push, recovery, refresh
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.guard import GuardSettings
@@ -22,7 +22,21 @@ from tests.simulator import judge
 from tests.simulator.channels import ModelChannel
 from tests.simulator.engine import Engine, Worker
 from tests.simulator.isolation import isolated
-from tests.simulator.plan import Edit, Event, File, Gap, Hint, Outage, Plan, Refusal, Return, Run, Sale, SetBack
+from tests.simulator.plan import (
+    Approval,
+    Edit,
+    Event,
+    File,
+    Gap,
+    Hint,
+    Outage,
+    Plan,
+    Refusal,
+    Return,
+    Run,
+    Sale,
+    SetBack,
+)
 from tests.simulator.store import SimStore
 from tests.simulator.till import TillChannel
 from tests.simulator.world import Place, World
@@ -84,7 +98,7 @@ class Simulation:
         self.world = World(plan_, self.engine)
         store.attach(self.engine)
         self.store = store
-        guard = GuardSettings(auto_approve_first=True)
+        guard = GuardSettings(auto_approve_first=True, **({"min_listings": 0} if plan_.guarded else {}))
         self.context = Context(Settings.model_construct(authority=plan_.authority, guard=guard))
         self.context.settings._recipes = plan_.recipes
         channels = [(site.name, site.kind != "till") for site in plan_.sites]
@@ -153,8 +167,11 @@ class Simulation:
         """Do what is due everywhere. False when nothing waits anywhere, due or not."""
         context = self.context
         context.ledger.bundles.work()
-        anything = recovery.end_if_over(context)
+        anything = self._approve()
+        anything = recovery.end_if_over(context) or anything
         for name, channel in context.channels.items():
+            while pull.Pulls(context.store).state(name).wanted_ms:
+                pull.pull(context, name, self._deadline())
             waiting = context.worklist.waiting(name, self.engine.now)
             anything = anything or any(waiting)
             if waiting.due:
@@ -183,10 +200,25 @@ class Simulation:
             engine.tell(event.channel, f"hints at {event.sku}")
         elif isinstance(event, Run):
             engine.at(engine.now, self._worker(event))
+        elif isinstance(event, Approval):
+            body = partial(self._approve)
+            name = f"approval#{event.id}"
+            engine.at(engine.now, Worker(name, body, self.plan.rng(event.id), event.crash_at, self.plan.stalls, 0))
         elif isinstance(event, SetBack):
             self._set_back()
         elif isinstance(event, (Refusal, Outage, Gap)):
             self._trouble(event)
+
+    def _approve(self) -> bool:
+        """What a person does, who has looked at what is held. Whether there was any."""
+        decisions.carry_out_all(self.context)
+        held = self.context.holds.open_ones()
+        for hold in held:
+            self.engine.tell("", f"approves {hold.kind} of {hold.channel}: {'; '.join(hold.words)}")
+            self.world.counts["approved"] += 1
+            with suppress(decisions.Undecidable):  # the world was faster
+                decisions.approve(self.context, hold, "somebody")
+        return bool(held)
 
     def _set_back(self) -> None:
         """What a person does after a restored backup: workers stopped, the store as it was, then a recovery."""

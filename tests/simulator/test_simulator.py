@@ -46,6 +46,7 @@ def test_the_worlds_are_as_wild_as_they_should_be(store: SimStore) -> None:
         "returns",
         "why sold under a write",
         "explained",
+        "approved",
     )
     rare += ("in bundles", "why components changed")
     assert [what for what in rare if not counts[what]] == []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from channels import Level, Page
+from channels import Document, Level, Page
 from tests.simulator.channels import ModelChannel
 
 
@@ -26,7 +26,8 @@ class TillChannel(ModelChannel):
             rows = [Level(sku, self.place.shelves[sku].ref, units) for sku, units in counts.items()]
             self._tell(f"gives its file of {(as_of_ms - engine.start_ms) / 1000:.3f}: {counts}")
             engine.boundary(0)
-            yield Page(rows, as_of=datetime.fromtimestamp(as_of_ms / 1000, UTC), source=f"stock-{as_of_ms}.csv")
+            name, as_of = f"stock-{as_of_ms}.csv", datetime.fromtimestamp(as_of_ms / 1000, UTC)
+            yield Page(rows, as_of=as_of, source=name, document=Document(name, len(rows), last=True))
             engine.boundary(0)
             if file in self.place.files:
                 self.place.files.remove(file)
