@@ -140,6 +140,7 @@ def _spawn(data_dir: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(life.fileno(),),
+            umask=0o077,  # what is sold is nobody else's to read, even in a folder that others can look into
             check=False,
         )
     if started.returncode:

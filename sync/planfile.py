@@ -25,6 +25,8 @@ def write_plan(file: Path, channels: Sequence[str], rows: Iterable[PlanRow], now
     Raises:
         SyncError: it cannot be written.
     """
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise SyncError(f"{file}: is a link or a device, which a plan would replace; name a file")
     partial = file.with_name(f".{file.name}.part")
     made_at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
     try:
@@ -54,8 +56,10 @@ def read_plan(file: Path) -> Iterator[PlanRow]:
             for number, line in enumerate(lines, 2):
                 if line.strip():
                     yield _row(file, number, line)
-    except (OSError, UnicodeError) as error:
-        raise SyncError(f"{file}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SyncError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise SyncError(f"{file}: is no plan; make one: celery -A sync plan --out FILE") from error
 
 
 def _check_header(file: Path, line: str) -> None:
@@ -64,7 +68,7 @@ def _check_header(file: Path, line: str) -> None:
     except ValueError:
         header = None
     if not isinstance(header, dict) or header.get("plan") != FORM:
-        raise SyncError(f"{file}: is no plan; make one: celery -A sync plan --out {file}")
+        raise SyncError(f"{file}: is no plan; make one: celery -A sync plan --out FILE")
 
 
 def _row(file: Path, number: int, line: str) -> PlanRow:

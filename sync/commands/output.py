@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -25,6 +26,9 @@ from sync.legible import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: A narrower terminal breaks lines by itself: a table made to fit it would leave figures out.
+NARROWEST = 80
 
 #: ``--json``, as every command that lists has it.
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
@@ -88,7 +92,8 @@ class SafeConsole(Console):
 
 def console() -> Console:
     """Standard output: colour only on a terminal, and never cut to a width that nobody sees."""
-    return SafeConsole(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    width = max(shutil.get_terminal_size().columns, NARROWEST) if sys.stdout.isatty() else 200
+    return SafeConsole(width=width, highlight=False, soft_wrap=False)
 
 
 def print_json(rows: Iterable[Any]) -> None:

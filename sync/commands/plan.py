@@ -51,7 +51,8 @@ def plan(ctx: click.Context, channel: str | None, out: Path | None, as_json: boo
         _print(shown, rows)
     else:
         written = sum(1 for _ in rows)
-        shown.print(f"{written} writes stand in {out}. Do those whose base has not moved: celery -A sync apply {out}")
+        words = f"{written} writes stand in {out}. Do those whose base has not moved: celery -A sync apply {out}"
+        shown.print(Text(words))
     for name in names:
         shown.print(_summary(context, name, totals))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,5 +130,15 @@ def test_what_is_no_plan_is_told_in_one_line(tmp_path: Path, text: str, words: s
 def test_a_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "plan.jsonl"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SyncError, match="cannot be read"):
+    with pytest.raises(SyncError, match="is no plan; make one: celery -A sync plan --out FILE"):
         list(read_plan(file))
+
+
+@pytest.mark.parametrize("name", ["device", "link"])
+def test_a_plan_takes_the_place_of_no_device_and_no_link(planned: Town, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "device")
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    before = (tmp_path / name).lstat()
+    with pytest.raises(SyncError, match="a link or a device"):
+        list(write_plan(tmp_path / name, ["store"], plan(planned.context, "store"), 0))
+    assert (tmp_path / name).lstat() == before

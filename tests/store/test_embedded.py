@@ -174,6 +174,18 @@ def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
         embedded.stop(folder)
 
 
+def test_what_is_sold_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    folder.mkdir(mode=0o755)
+    embedded.start(folder)
+    try:
+        kept = list((folder / "appendonlydir").iterdir())
+        assert kept
+        assert all(path.stat().st_mode & 0o077 == 0 for path in [*kept, folder / "store.log", folder / "store.sock"])
+    finally:
+        embedded.stop(folder)
+
+
 def test_a_long_path_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
     one, two = (embedded.socket_path(tmp_path / ("x" * 150) / name) for name in "ab")
 
