@@ -133,9 +133,8 @@ class Watch:
         name = self.channel.name
         found = found._replace(missing=max(0, found.known + found.new - document.listings))
         words = judge_reading(found, self._limits) if found.known else []
-        partial = (
-            self._limits.missing_share >= 1
-        )  # its files tell of some SKUs only, and not of those that another told of
+        # the files of such a till tell of some SKUs only, so that none takes the place of another
+        partial = self._limits.missing_share >= 1
         if words:
             said, source = [f"{document.name}: {finding}" for finding in words], document.name
             standing = self.context.holds.of(Kind.FILE, name) if partial else None
