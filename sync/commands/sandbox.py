@@ -12,6 +12,7 @@ from celery.bin.base import CeleryCommand
 from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox
 from sync.commands.output import one_line_errors
+from sync.commands.serve import listen
 
 #: Whoever tries things out need not approve the first writes to a sandbox.
 TRUST = "[guard]\nauto_approve_first = true\n"
@@ -29,6 +30,8 @@ def sandbox(store_port: int, amazon_port: int, host: str, listings: int) -> None
     Prints the settings that point at them. Each has a control surface under /_sandbox/ to seed, sell, restock,
     inspect and make trouble; what they hold is in memory and gone when they stop.
     """
+    for port in (store_port, amazon_port):
+        listen(host, port).close()  # a port that is taken shows here, in one line
     store, amazon = BigCommerceSandbox(), AmazonSandbox(visible_after_s=1.0)
     for number in range(1, listings + 1):
         store.store.add(f"SKU-{number:03}", number)

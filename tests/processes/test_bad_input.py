@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -140,3 +141,12 @@ def test_a_broker_that_does_not_answer_is_said_in_one_line(shop: Shop, words: tu
         assert ran.code == 1
         assert_one_line(ran.err, "the broker does not answer", "broker_url")
     assert "its-password" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("option", ["--store-port", "--amazon-port"])
+def test_a_port_that_the_sandbox_cannot_have_is_said_in_one_line(shop: Shop, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = shop.run("sandbox", "--store-port", "0", "--amazon-port", "0", option, port)
+    assert ran.code == 1
+    assert_one_line(ran.err, f"cannot listen on 127.0.0.1:{port}", "Address already in use")
