@@ -116,9 +116,7 @@ class Pulls:
 
     def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> bool:
         """The full reading has ended. False: another one has begun since this one did."""
-        gone = ["began", "cursor", "rows", "resumed", "figures", "pages"]
-        if self.state(channel).wanted_ms <= state.began_ms:
-            gone.append("wanted")
+        gone = ["wanted", "began", "cursor", "rows", "resumed", "figures", "pages"]
         ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
         return self._note(
             channel, state.began_ms, ended | ({"last_errors": state.figures.errors} if believed else {}), *gone

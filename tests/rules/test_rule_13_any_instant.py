@@ -19,7 +19,7 @@ from channels import Level, Result
 from sync import embedded
 from sync.deadline import Deadline
 from sync.ledger import Movement, Window
-from sync.pull import pull
+from sync.pull import Pulls, pull
 from sync.push import push
 from sync.records import Record
 from sync.refresh import refresh
@@ -378,3 +378,22 @@ def test_whatever_dies_between_any_two_steps_all_channels_agree_in_the_end(
         assert record.on_hand <= mortals.truth[sku], "a unit was invented"
         if clear:
             assert record.on_hand == mortals.truth[sku], "a unit was lost"
+
+
+def test_a_full_reading_that_is_asked_for_while_another_ends_is_not_forgotten(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends a reading and whoever asks for the next one may do so at the same instant."""
+    pulls = Pulls(town.context.store)
+    pulls.want("store", 900)
+    pulls.begin("store", 1_000)
+    ending = pulls.state("store")
+    pulls.want("store", 2_000)
+    monkeypatch.setattr(pulls, "state", lambda name: ending)  # as it stood just before
+    pulls.finish("store", ending, 3_000)
+    monkeypatch.undo()
+
+    assert pulls.state("store").wanted_ms == 2_000
+    pulls.begin("store", 4_000)
+    pulls.finish("store", pulls.state("store"), 5_000)
+    assert pulls.state("store").wanted_ms == 0
