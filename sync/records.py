@@ -26,7 +26,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 
 class State(StrEnum):
@@ -68,8 +69,7 @@ class Hold:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """One SKU on one channel."""
 
     channel: str
@@ -90,8 +90,7 @@ class PartStand:
     on_hand: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The whole record of one SKU."""
 
     folded: str
@@ -110,8 +109,8 @@ def parse_record(folded: str, fields: Mapping[str, str]) -> Record:
     """A record from its hash."""
     listings = {}
     for name in fields:
-        if name.endswith(":level") and name.count(":") == 1:  # a component of a bundle may be called anything
-            channel = name[: -len(":level")]
+        if name[-6:] == ":level" and name.count(":") == 1:  # a component of a bundle may be called anything
+            channel = name[:-6]
             listings[channel] = _parse_listing(channel, fields)
     on_hand = fields.get("on_hand")
     return Record(
@@ -131,16 +130,32 @@ def _parse_parts(fields: Mapping[str, str]) -> tuple[PartStand, ...]:
     return tuple(PartStand(component, None if there == "-" else int(there)) for component, there in counts)
 
 
+class _Names(NamedTuple):
+    """The fields of one channel's listing."""
+
+    level: str
+    ref: str
+    read: str
+    write: str
+    hold: str
+    doubts: str
+
+
+@cache
+def _names(channel: str) -> _Names:
+    return _Names(*(f"{channel}:{field}" for field in _Names._fields))
+
+
 def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:
-    write, hold = fields.get(f"{channel}:write"), fields.get(f"{channel}:hold")
+    level, ref, read, write, hold, doubts = _names(channel)
     return Listing(
-        channel=channel,
-        ref=fields[f"{channel}:ref"],
-        level=int(fields[f"{channel}:level"]),
-        read_ms=int(fields[f"{channel}:read"]),
-        write=_parse_write(write) if write else None,
-        hold=_parse_hold(hold) if hold else None,
-        doubts=int(fields.get(f"{channel}:doubts", 0)),
+        channel,
+        fields[ref],
+        int(fields[level]),
+        int(fields[read]),
+        _parse_write(fields[write]) if fields.get(write) else None,
+        _parse_hold(fields[hold]) if fields.get(hold) else None,
+        int(fields.get(doubts, 0)),
     )
 
 

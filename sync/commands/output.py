@@ -98,9 +98,10 @@ def console() -> Console:
 
 def print_json(rows: Iterable[Any]) -> None:
     """One JSON array, a row a line, as the rows come."""
-    first, is_narrow = True, (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    is_narrow = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    first, encode = True, json.JSONEncoder(ensure_ascii=is_narrow).encode
     for row in rows:
-        sys.stdout.write(("[" if first else ",") + "\n" + json.dumps(row, ensure_ascii=is_narrow))
+        sys.stdout.write(("[" if first else ",") + "\n" + encode(row))
         first = False
     sys.stdout.write("[]\n" if first else "\n]\n")
     sys.stdout.flush()  # a full disk shows here, not when the process has ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sync.context import Context
 from sync.ledger import Movement
@@ -82,7 +81,7 @@ def _written(world: World, context: Context, record: Record, movements: Sequence
     for sent in world.sent:
         if sent.sku == record.folded:
             on_hand = next((m.on_hand for m in reversed(movements) if m.revision <= sent.revision), None)
-            then = replace(record, on_hand=on_hand, revision=sent.revision)
+            then = record._replace(on_hand=on_hand, revision=sent.revision)
             wanted = context.policy.targets(then)[sent.channel]
             if wanted.units != sent.units:
                 way = " > ".join(f"{step.rule} {step.units}" for step in wanted.steps)
