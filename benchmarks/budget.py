@@ -33,15 +33,15 @@ from benchmarks.sandboxes import Use, sku
 from channels import Level
 from channels.bigcommerce import BigCommerceChannel
 from channels.errors import Throttled
-from sync import embedded
 from sync.budget import Urgency, urgency
 from sync.commands.sandbox import settings_table
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.ledger import Window
 from sync.pull import pull
 from sync.push import push
 from sync.settings import FILE_VARIABLE, load_settings
+from sync.stock.ledger import Window
+from sync.storage import embedded
 
 PROCESSES = 8
 QUOTA = 150

@@ -27,9 +27,9 @@ from typing import Any
 import redis
 
 from channels import Capabilities, Level
-from sync import embedded
-from sync.ledger import Ledger, Roster, Window
-from sync.store import Store
+from sync.stock.ledger import Ledger, Roster, Window
+from sync.storage import embedded
+from sync.storage.store import Store
 
 POLICIES = ("always", "everysec", "no")
 

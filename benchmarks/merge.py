@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from channels import Capabilities, Level
-from sync import embedded
-from sync.ledger import Ledger, Roster, Window
-from sync.store import PREFIX, Store
-from sync.worklist import Worklist
-from sync.writes import Intent, Writes
+from sync.stock.ledger import Ledger, Roster, Window
+from sync.stock.worklist import Worklist
+from sync.stock.writes import Intent, Writes
+from sync.storage import embedded
+from sync.storage.store import PREFIX, Store
 
 Row = dict[str, Any]
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from channels.bigcommerce.sandbox.webhooks import signature
-from sync import embedded
 from sync.commands.sandbox import settings_table
+from sync.storage import embedded
 
 SECRET = "a-client-secret"
 PATH = "/webhooks/store"

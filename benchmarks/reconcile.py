@@ -31,11 +31,12 @@ from benchmarks.budget import count, folder, wait_for
 from benchmarks.merge import Row, peak_mb, store_s
 from benchmarks.sandboxes import Remote, sku
 from channels import Level
-from sync import embedded, lanes
+from sync import lanes
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
+from sync.storage import embedded
 
 VARIANTS_A_PRODUCT = 10
 

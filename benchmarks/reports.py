@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from channels import Level
-from sync import embedded
 from sync.context import Context
-from sync.ledger import Window, chunks
 from sync.settings import FILE_VARIABLE, load_settings
+from sync.stock.ledger import Window, chunks
+from sync.storage import embedded
 
 LIMIT_S = 5.0
 

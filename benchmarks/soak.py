@@ -35,14 +35,14 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox
 from channels.pos_csv.sandbox import Till
 from channels.sandbox import Fault
-from sync import embedded
 from sync.commands.sandbox import settings_table
 from sync.context import Context
-from sync.progress import progress
 from sync.pull import Pulls
-from sync.records import State
 from sync.settings import load_settings
-from sync.views import listing_views
+from sync.stock.records import State
+from sync.storage import embedded
+from sync.views.progress import progress
+from sync.views.stock import listing_views
 from tests.processes.conftest import TRUSTING, Shop
 from tests.processes.customers import Customers
 from tests.processes.fleet import Fleet, Process

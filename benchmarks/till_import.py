@@ -22,12 +22,12 @@ from typing import Any
 
 from channels import Level
 from channels.pos_csv import PosCsvChannel, PosCsvSettings
-from sync import embedded
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.ledger import Window
 from sync.pull import pull
 from sync.settings import FILE_VARIABLE, load_settings
+from sync.stock.ledger import Window
+from sync.storage import embedded
 
 #: What a benchmark found, by the name of the figure.
 Row = dict[str, Any]

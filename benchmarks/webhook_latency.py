@@ -34,8 +34,8 @@ import requests
 
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.bigcommerce.sandbox.webhooks import Delivery
-from sync import embedded
 from sync.commands.sandbox import TRUST, settings_table
+from sync.storage import embedded
 
 #: How many variants one product has.
 VARIANTS = 5

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from channels import Sale
-from sync import runs
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import read_refs
-from sync.store import Call, bucket_of, bucket_prefix, fold
+from sync.storage.store import Call, bucket_of, bucket_prefix, fold
+from sync.telemetry import runs
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from celery import Task
 from celery.beat import ScheduleEntry, Scheduler
 
 from sync.schedule import check_schedule, slot_of
-from sync.store import PREFIX, Call, Store
+from sync.storage.store import PREFIX, Call, Store
 
 if TYPE_CHECKING:
     from sync.celery import SyncApp

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 from kombu.exceptions import OperationalError
 
-from sync import gate, runs
-from sync.store import PREFIX
+from sync.guard import gate
+from sync.storage.store import PREFIX
+from sync.telemetry import runs
 
 if TYPE_CHECKING:
     from sync.celery import SyncApp

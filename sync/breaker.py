@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from channels.errors import ChannelError, Denied, Throttled
-from sync.store import PREFIX, Store
+from sync.storage.store import PREFIX, Store
 
 #: The longest pause after the first failure of a reading, in seconds, and of a write, which is tried again more
 #: slowly. It doubles with each further failure; how much of it is waited is drawn anew each time (full jitter).
@@ -84,8 +84,8 @@ class Breaker:
     def closed_to(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> bool:
         """Whether a task is to leave the channel alone now.
 
-        ``rank``: that of the most urgent listing it would write (see :meth:`sync.worklist.Worklist.ranks`). A wait
-        that was named while only less urgent ones were there does not hold it: budgets keep a part for those.
+        ``rank``: that of the most urgent listing it would write (see :meth:`sync.stock.worklist.Worklist.ranks`). A
+        wait that was named while only less urgent ones were there does not hold it: budgets keep a part for those.
         """
         trouble = self.trouble(channel)
         if trouble is not None and now_ms < trouble.until_ms:

@@ -25,8 +25,8 @@ import redis
 from channels.contract import ChannelSettings
 from channels.errors import Throttled
 from channels.services import Quota
-from sync.counters import Counters
-from sync.store import PREFIX, Call, Store
+from sync.storage.store import PREFIX, Call, Store
+from sync.telemetry.counters import Counters
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from celery.result import AsyncResult
 from celery.signals import task_prerun, worker_shutting_down
 from kombu.exceptions import OperationalError
 
-from sync import logs, runs, sentry
 from sync.context import Context
 from sync.errors import BrokerError
 from sync.settings import load_settings
+from sync.telemetry import logs, runs, sentry
 
 
 class SyncApp(celery.Celery):  # type: ignore[misc]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sync import addresses, embedded, transport
+from sync import transport
 from sync.celery import app
 from sync.schedule import CRON_LATE_S, load_schedule
+from sync.storage import addresses, embedded
 
 transport.mend()
 

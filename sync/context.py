@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from channels import Channel, ChannelSettings, Services, channel_type
-from sync import embedded
-from sync.admissions import Admissions
 from sync.breaker import Breaker
 from sync.budget import StoreBudget
-from sync.counters import Counters
 from sync.errors import UnknownChannel
-from sync.holds import Holds
-from sync.latency import Latency
-from sync.ledger import Ledger, Roster
-from sync.mapping import Aliases
-from sync.memory import StoreMemory
-from sync.pauses import Pauses
-from sync.policy import Policy
-from sync.redaction import Redactor, secrets_of
+from sync.guard.admissions import Admissions
+from sync.guard.holds import Holds
+from sync.guard.pauses import Pauses
+from sync.policy.targets import Policy
 from sync.settings import Settings
-from sync.store import TIMEOUT_S, Store
+from sync.stock.ledger import Ledger, Roster
+from sync.stock.mapping import Aliases
+from sync.stock.worklist import Worklist
+from sync.stock.writes import Writes
+from sync.storage import embedded
+from sync.storage.memory import StoreMemory
+from sync.storage.store import TIMEOUT_S, Store
 from sync.stores import CHANNEL_PREFIX, Stores
-from sync.worklist import Worklist
-from sync.writes import Writes
+from sync.telemetry.counters import Counters
+from sync.telemetry.latency import Latency
+from sync.telemetry.redaction import Redactor, secrets_of
 
 
 @dataclass

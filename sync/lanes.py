@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from channels import Channel, Page
 from sync.context import Context
-from sync.ledger import Window
 from sync.legible import with_skus_fit
+from sync.stock.ledger import Window
 
 #: How many pages a reading has before it is parted; small stores are spared the call that it costs.
 FAR = 20

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from channels import Channel
 from sync.context import Context
 from sync.pull import read_refs
-from sync.records import Record
+from sync.stock.records import Record
 
 #: For how long after its begin a look counts as just before a write, in seconds.
 FRESH_S = 1.0

@@ -23,16 +23,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from channels import Channel, Page, Problem
-from sync import renames
-from sync import watch as watching
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.guard import NOTHING, Figures
+from sync.guard import watch as watching
+from sync.guard.judge import NOTHING, Figures
+from sync.guard.watch import Watch
 from sync.lanes import read_all, timed
-from sync.latency import since
-from sync.ledger import Merged, Window, Withheld
-from sync.store import PREFIX, Call, Store, fold
-from sync.watch import Watch
+from sync.stock import renames
+from sync.stock.ledger import Merged, Window, Withheld
+from sync.storage.store import PREFIX, Call, Store, fold
+from sync.telemetry.latency import since
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def _is_news(context: Context, name: str, problem: Problem) -> bool:
 def pull(context: Context, name: str, deadline: Deadline) -> bool:
     """Read every level of a channel into the stock of record, or go on with it. True when the reading has ended.
 
-    What is implausible is held (:mod:`sync.watch`).
+    What is implausible is held (:mod:`sync.guard.watch`).
 
     Raises:
         channels.errors.ChannelError: the channel could not be read; what was read so far is kept.

@@ -17,15 +17,17 @@ from itertools import chain, groupby
 
 from channels import Capabilities, Channel, Outcome, Result, Write
 from channels.errors import ChannelError, Throttled, Unanswered
-from sync import budget, gate, recovery, webhooks
+from sync import budget, webhooks
 from sync.budget import Urgency
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.guard import gate
 from sync.look import Look, look
-from sync.records import Record
-from sync.rulebook import in_force
-from sync.worklist import CLASS
-from sync.writes import Intent, Settlement
+from sync.policy.rulebook import in_force
+from sync.stock import recovery
+from sync.stock.records import Record
+from sync.stock.worklist import CLASS
+from sync.stock.writes import Intent, Settlement
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from channels.errors import ChannelError
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.ledger import Merged
 from sync.pull import read_refs
-from sync.worklist import Crowd
+from sync.stock.ledger import Merged
+from sync.stock.worklist import Crowd
 
 log = logging.getLogger(__name__)
 

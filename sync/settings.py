@@ -21,13 +21,13 @@ from pydantic_settings import (
 )
 
 from channels import ChannelSettings, channel_type, channel_types
-from sync import addresses
-from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.errors import SettingsError, instead
-from sync.guard import GuardSettings
-from sync.mapping import Aliases, MappingSettings, aliases_of
-from sync.recipes import Recipes, recipes_of
-from sync.rules import PolicySettings, Rule, rules_of
+from sync.guard.judge import GuardSettings
+from sync.policy.rules import PolicySettings, Rule, rules_of
+from sync.stock.mapping import Aliases, MappingSettings, aliases_of
+from sync.stock.recipes import Recipes, recipes_of
+from sync.storage import addresses
+from sync.storage.addresses import BROKER_SCHEMES, STORE_SCHEMES
 from sync.stores import OAuthSettings
 
 #: The environment variable that names the settings file.

@@ -22,10 +22,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from channels import ChannelSettings, channel_type
 from sync.errors import SettingsError, SyncError
-from sync.store import PREFIX, Call, Store
+from sync.storage.store import PREFIX, Call, Store
 
 if TYPE_CHECKING:
-    from sync.vault import Vault
+    from sync.storage.vault import Vault
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ class Stores:
 
     def token(self, installed: Installed) -> SecretStr | None:
         """The token of a store; ``None`` where no key opens it, or it has none."""
-        from sync.vault import WrongKey  # cryptography is an extra
+        from sync.storage.vault import WrongKey  # cryptography is an extra
 
         try:
             return self._opened().open(installed.store_hash, installed.token) if installed.token else None
@@ -240,7 +240,7 @@ class Stores:
 
     def rotate(self) -> tuple[int, int]:
         """Encrypt all tokens with the first key. Gives how many were, and how many no key opens."""
-        from sync.vault import WrongKey  # cryptography is an extra
+        from sync.storage.vault import WrongKey  # cryptography is an extra
 
         done = lost = 0
         for one in self.all()[1]:
@@ -280,7 +280,7 @@ class Stores:
 
 def _vault(settings: OAuthSettings) -> Vault:
     try:
-        from sync.vault import Vault  # cryptography is an extra
+        from sync.storage.vault import Vault  # cryptography is an extra
     except ImportError as error:
         raise SyncError("[oauth] is set and its packages are missing: pip install 'inventory-sync[oauth]'") from error
     return Vault(settings.encryption_keys)

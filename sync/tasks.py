@@ -15,19 +15,22 @@ import redis
 from channels.errors import ChannelError, Throttled, Unanswered
 from channels.webhooks import BadEvent
 from sync import audit as auditing
-from sync import census as counting
-from sync import decisions, gate, recovery, rulebook, webhooks
 from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
+from sync import webhooks
 from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
 from sync.deadline import Deadline
 from sync.errors import SyncError
+from sync.guard import decisions, gate
+from sync.policy import rulebook
 from sync.pull import Pulls
 from sync.refresh import Gather
+from sync.stock import recovery
 from sync.turns import Turn
+from sync.views import census as counting
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 from kombu.entity import Exchange, Queue
 from kombu.transport import redis
 
-from sync.addresses import Sentinels, scheme_of
+from sync.storage.addresses import Sentinels, scheme_of
 
 #: Seconds after which a message whose worker died comes back; more than twice the longest task.
 VISIBILITY_S = 300

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import redis
 
-from sync.store import PREFIX, Call, Store
+from sync.storage.store import PREFIX, Call, Store
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from sync.bells import Bells
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import Pulls
-from sync.store import PREFIX, Call, Store, bucket_of, bucket_prefix
+from sync.storage.store import PREFIX, Call, Store, bucket_of, bucket_prefix
 
 log = logging.getLogger(__name__)
 

@@ -15,18 +15,18 @@ import pytest
 
 from channels import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Result, Services, Write
 from channels.errors import ChannelError, Unreachable
-from sync import embedded
 from sync.context import Context
-from sync.counters import Counters
-from sync.guard import GuardSettings
-from sync.ledger import NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
-from sync.mapping import Aliases
-from sync.recipes import Recipes
-from sync.records import Listing, Record
+from sync.guard.judge import GuardSettings
 from sync.settings import Settings
-from sync.store import BUCKETS, Store, bucket_prefix, fold
-from sync.worklist import Worklist
-from sync.writes import Answer, Claim, Intent, Settlement, Writes
+from sync.stock.ledger import NO_BUNDLES, Ledger, Merged, Movement, Roster, Window
+from sync.stock.mapping import Aliases
+from sync.stock.recipes import Recipes
+from sync.stock.records import Listing, Record
+from sync.stock.worklist import Worklist
+from sync.stock.writes import Answer, Claim, Intent, Settlement, Writes
+from sync.storage import embedded
+from sync.storage.store import BUCKETS, Store, bucket_prefix, fold
+from sync.telemetry.counters import Counters
 
 #: When the tests' clock starts, in milliseconds.
 START_MS = 1_790_000_000_000

@@ -15,10 +15,10 @@ from channels.bigcommerce.sandbox import Store as SandboxStore
 from channels.bigcommerce.settings import BigCommerceSettings
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.ledger import Window
 from sync.pull import pull
 from sync.push import push
 from sync.settings import Settings
+from sync.stock.ledger import Window
 from tests.conftest import TRUSTING, TimedStore, counters
 
 WriteMode = Literal["catalog", "inventory", "relative"]

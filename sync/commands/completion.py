@@ -13,11 +13,11 @@ import click
 import redis
 from click.shell_completion import CompletionItem
 
-from sync import embedded
 from sync.celery import app
 from sync.errors import SyncError
-from sync.holds import Holds
-from sync.store import PREFIX, Store, fold
+from sync.guard.holds import Holds
+from sync.storage import embedded
+from sync.storage.store import PREFIX, Store, fold
 
 #: The most names that are offered; with more nobody reads them.
 MOST = 50

@@ -20,15 +20,15 @@ from rich.text import Text
 from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox
 from channels.pos_csv.sandbox import Till
-from sync import embedded
 from sync.celery import SyncApp
 from sync.commands.history import print_movements
 from sync.commands.output import app_of, console, one_line_errors, table
 from sync.commands.reconcile import ask, watch_progress
 from sync.commands.sandbox import TRUST, settings_table
 from sync.commands.up import process_lines, processes
-from sync.progress import progress
 from sync.settings import FILE_VARIABLE
+from sync.storage import embedded
+from sync.views.progress import progress
 
 #: How long one reconcile of the tour may take, in seconds.
 PATIENCE_S = 30.0

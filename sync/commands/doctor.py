@@ -15,8 +15,8 @@ from rich.text import Text
 from channels.diagnosis import Finding, Severity
 from sync.commands import completion
 from sync.commands.output import app_of, console, json_option, one_line_errors, print_json
-from sync.doctor import Told, examine, exit_code
 from sync.errors import SyncError
+from sync.views.doctor import Told, examine, exit_code
 
 #: How each severity looks: a mark, and its style on a terminal.
 MARKS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from celery.bin.base import CeleryCommand
 
-from sync import embedded
 from sync.commands.output import context_of, one_line_errors
+from sync.storage import embedded
 
 
 @click.command(cls=CeleryCommand)

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from sync.commands import completion
 from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
-from sync.doctor import words_of
-from sync.drift import ADVICE, PASSING, Drift, Kind, drifts
+from sync.views.doctor import words_of
+from sync.views.drift import ADVICE, PASSING, Drift, Kind, drifts
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
 ROWS_A_TABLE = 500

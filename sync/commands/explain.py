@@ -6,10 +6,10 @@ import click
 from celery.bin.base import CeleryCommand
 from rich.text import Text
 
-from sync import explain as explaining
 from sync.commands import completion
 from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
-from sync.explain import Explanation
+from sync.views import explain as explaining
+from sync.views.explain import Explanation
 
 
 @click.command(cls=CeleryCommand)

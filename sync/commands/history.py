@@ -8,8 +8,8 @@ from rich.text import Text
 
 from sync.commands import completion
 from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
-from sync.ledger import Movement
-from sync.views import movement_row
+from sync.stock.ledger import Movement
+from sync.views.stock import movement_row
 
 
 @click.command(cls=CeleryCommand)

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sync import decisions
 from sync.bells import Bells
 from sync.celery import SyncApp
 from sync.commands import completion
 from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
-from sync.holds import HeldRun, Kind
+from sync.guard import decisions
+from sync.guard.holds import HeldRun, Kind
 
 #: How many rows of a sample are shown to people; programs get all that is kept.
 SHOWN = 5

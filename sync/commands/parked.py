@@ -11,9 +11,9 @@ from rich.text import Text
 from sync.bells import Bells
 from sync.commands import completion
 from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
-from sync.records import State
-from sync.store import fold
-from sync.views import held, held_row
+from sync.stock.records import State
+from sync.storage.store import fold
+from sync.views.stock import held, held_row
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
 ROWS_A_TABLE = 500

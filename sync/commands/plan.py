@@ -16,11 +16,11 @@ from sync.bells import Bells
 from sync.commands import completion
 from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
-from sync.plan import PlanRow
-from sync.plan import plan as plan_of
-from sync.planfile import read_plan, write_plan
-from sync.verdicts import Verdict
-from sync.verdicts import apply as verdicts_of
+from sync.guard.verdicts import Verdict
+from sync.guard.verdicts import apply as verdicts_of
+from sync.views.plan import PlanRow
+from sync.views.plan import plan as plan_of
+from sync.views.planfile import read_plan, write_plan
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
 ROWS_A_TABLE = 500

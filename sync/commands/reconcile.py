@@ -15,11 +15,11 @@ from rich.text import Text
 from sync.celery import SyncApp
 from sync.commands import completion
 from sync.commands.output import app_of, one_line_errors
-from sync.holds import Kind
+from sync.guard.holds import Kind
 from sync.legible import shown
-from sync.progress import ChannelProgress, progress
 from sync.pull import Pulls
-from sync.views import held
+from sync.views.progress import ChannelProgress, progress
+from sync.views.stock import held
 
 #: How often the store is asked how far things are, in seconds.
 LOOK_S = 0.2

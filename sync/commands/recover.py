@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from celery.bin.base import CeleryCommand
 
-from sync import recovery
 from sync.commands.output import app_of, one_line_errors
+from sync.stock import recovery
 
 #: Seconds in which a worker that is there answers.
 ANSWER_S = 2.0

@@ -11,9 +11,9 @@ from rich.text import Text
 from sync.commands import completion
 from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
 from sync.context import Context
-from sync.records import Record, State
-from sync.store import fold
-from sync.views import ListingView, listing_views, stock_rows
+from sync.stock.records import Record, State
+from sync.storage.store import fold
+from sync.views.stock import ListingView, listing_views, stock_rows
 
 #: How many rows of a table are measured together, so that a long list appears as it is read.
 ROWS_A_TABLE = 500

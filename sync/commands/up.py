@@ -14,10 +14,10 @@ from typing import BinaryIO
 import click
 from celery.bin.base import CeleryCommand
 
-from sync import embedded
 from sync.beat import check_app
 from sync.commands.output import app_of, one_line_errors
 from sync.commands.serve import PORT, installed, listen
+from sync.storage import embedded
 
 #: What runs, and what it is called when it ends by itself.
 ROLES = {"worker": "worker", "beat": "scheduler", "serve": "webhook receiver"}

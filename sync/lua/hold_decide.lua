@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  as in hold_open.lua; also uses
 --            todo              set of numbers that were decided and are not carried out yet
---            allowed           hash "<reading or plan>|<channel>|<number>" -> what a person let pass, see sync/holds.py
+--            allowed           hash "<reading or plan>|<channel>|<number>" -> what a person let pass, see sync/guard/holds.py
 --            doubted           hash channel -> number of the discarded hold whose like is not told of again
 --            contacted         hash channel -> when its first push was let through
 -- ARGV     1 number, 2 "approved", "discarded" or "overtaken", 3 now ms, 4 who decided, 5 for how long it is kept

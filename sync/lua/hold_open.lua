@@ -5,8 +5,8 @@
 --            last              the last number that was given
 --            ids               zset number -> when it was opened
 --            open              hash "<kind>|<channel>" -> number
---            <number>          hash, one held run (fields: see sync/holds.py)
---            <number>:rows     the rows of a held file, see sync/withheld.py
+--            <number>          hash, one held run (fields: see sync/guard/holds.py)
+--            <number>:rows     the rows of a held file, see sync/guard/withheld.py
 --            withheld:<channel> what the reading under way has withheld
 -- ARGV     1 kind, 2 channel, 3 now ms, 4 "1" to move the withheld rows to the hold, instead of those of the like of it, "2"
 --          beside them (else they are left alone: they belong to a reading that may go on beside this), then names and

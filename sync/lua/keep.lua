@@ -3,7 +3,7 @@
 -- KEYS[1]  string "<when it was last kept, ms> <the sender's id of the message>": what is known of this event
 -- KEYS[2]  marks:<channel> of the bucket (see merge.lua)
 -- KEYS[3]  quiet:<channel> of the bucket: zset ref -> ms; a reading says nothing of the listing before then (rule 3)
--- KEYS[4]  heard:<channel> of the bucket: zset ref -> ms; the first event that no reading has answered (sync/latency.py)
+-- KEYS[4]  heard:<channel> of the bucket: zset ref -> ms; the first event that no reading has answered (sync/telemetry/latency.py)
 -- ARGV     1 now ms, 2 for how long to remember it, ms, 3 from when on there can be no other event of this name, ms,
 --          4 id of the message ("": none), 5 "1": only say whether it is known; then the refs to be marked.
 -- Answer   -1 when it is known, else when the first of its marks is due, ms (now, where there are none).

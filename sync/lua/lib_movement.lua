@@ -4,7 +4,7 @@
 --
 -- A bundle's movements concern its components, and a component's its bundles, whose records may be in other slots. So
 -- the same step marks such a SKU in
---   kin  zset folded -> its revision, for sync/bundles.py to work off
+--   kin  zset folded -> its revision, for sync/stock/bundles.py to work off
 -- adds the units of a bundle to its `bundle:own`, and links the movement to the bundle's last one that was its own, and
 -- not its components', by `own_prev` (`bundle:last` in its record).
 

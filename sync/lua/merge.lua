@@ -1,7 +1,7 @@
 -- Merge one reading of one channel into the stock of record: rules 3, 4, 5, 7 and 12, each row in one step.
 --
 -- KEYS[1]  prefix of the bucket, "is:{7}:". Below it this script uses, all in one hash slot:
---            sku:<folded>      hash, the record of one SKU (fields: see sync/records.py)
+--            sku:<folded>      hash, the record of one SKU (fields: see sync/stock/records.py)
 --            movements         stream, one entry for each change of on hand; `prev` links to the SKU's last one
 --            dirty:<channel>   zset folded -> see lib_dirty.lua; listings whose target may differ from their level
 --            marks:<channel>   zset ref -> due ms; listings to be read again

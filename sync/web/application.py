@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from channels.webhooks import BODY_LIMIT
-from sync import logs, sentry
 from sync.bells import Bells
+from sync.telemetry import logs, sentry
 from sync.web.broker import Broker
 from sync.web.metrics import exposition
 from sync.web.probes import probes

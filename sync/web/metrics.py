@@ -13,13 +13,14 @@ from typing import TypeAlias
 
 import redis
 
-from sync import census, latency
 from sync.beat import Ticks
 from sync.budget import StoreBudget
 from sync.context import Context
-from sync.holds import Kind
+from sync.guard.holds import Kind
 from sync.pull import Pulls
-from sync.records import State
+from sync.stock.records import State
+from sync.telemetry import latency
+from sync.views import census
 from sync.web import catalogue
 from sync.web.catalogue import Metric
 

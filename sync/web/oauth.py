@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response
 
 from channels.bigcommerce.app import AppError, BigCommerceApp, Callback, Grant, missing_scopes
 from channels.bigcommerce.settings import BigCommerceSettings
-from sync import rulebook
 from sync.bells import Bells
+from sync.policy import rulebook
 from sync.pull import Pulls
 from sync.stores import Installed, OAuthSettings
 from sync.web.broker import BrokerDown

@@ -18,10 +18,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from channels.webhooks import BadEvent, Event, Refusal
-from sync import runs, webhooks
+from sync import webhooks
 from sync.bells import Bells
-from sync.counters import Counters
 from sync.errors import UnknownChannel
+from sync.telemetry import runs
+from sync.telemetry.counters import Counters
 from sync.web.broker import Broker, BrokerDown
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from sync import embedded
 from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
-from sync.recipes import Part, Recipe, Recipes
-from sync.store import Call
+from sync.stock.recipes import Part, Recipe, Recipes
+from sync.storage import embedded
+from sync.storage.store import Call
 from tests.conftest import CHANNELS, Bench, Clock, TimedStore, Town
 
 EACH = {"box": {"mug": 1, "tea": 2}, "six": {"tea": 6}, "tub": {"mug": 3, "tea": 1}}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sync.ledger import Ledger, Roster
-from sync.recipes import Part, Recipe, Recipes
-from sync.store import bucket_of, fold
+from sync.stock.ledger import Ledger, Roster
+from sync.stock.recipes import Part, Recipe, Recipes
+from sync.storage.store import bucket_of, fold
 from tests.conftest import Bench, TimedStore
 
 
@@ -199,7 +199,7 @@ def test_work_that_is_done_twice_or_late_changes_nothing(bench: Bench) -> None:
 
 def test_movements_too_many_to_be_looked_up_are_booked_as_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     open_all(bench)
-    monkeypatch.setattr("sync.bundles.FAR", 1)
+    monkeypatch.setattr("sync.stock.bundles.FAR", 1)
     bench.ledger.bundles.recipes = Recipes()
     bench.read("store", 2, "BOX")
     bench.read("market", 2, "BOX")

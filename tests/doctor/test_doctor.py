@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from channels.diagnosis import CLOCK_S, Finding, Severity, clock, failed, quota, some
 from channels.errors import Denied, Rejected, Throttled
 from channels.services import Quota
-from sync import doctor, embedded
 from sync.errors import UnknownChannel
-from sync.holds import Kind
+from sync.guard.holds import Kind
 from sync.pull import Pulls
-from sync.store import Store
+from sync.storage import embedded
+from sync.storage.store import Store
+from sync.views import doctor
 from tests.conftest import Town, unreachable
 
 WELL = {"role": "master", "aof_enabled": 1, "aof_last_write_status": "ok", "maxmemory": 0}

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels import Level, Result
-from sync import drift
 from sync.deadline import Deadline
-from sync.drift import Drift, Kind, differs, judge
-from sync.holds import Kind as Run
-from sync.ledger import Movement
-from sync.pauses import Pause
-from sync.policy import Policy
+from sync.guard.holds import Kind as Run
+from sync.guard.pauses import Pause
+from sync.policy.rules import Rule
+from sync.policy.targets import Policy
 from sync.pull import pull
 from sync.push import push
-from sync.records import Hold, Listing, OpenWrite, Record
-from sync.rules import Rule
-from sync.worklist import Marks
+from sync.stock.ledger import Movement
+from sync.stock.records import Hold, Listing, OpenWrite, Record
+from sync.stock.worklist import Marks
+from sync.views import drift
+from sync.views.drift import Drift, Kind, differs, judge
 from tests.conftest import Fate, Town
 
 MS = st.integers(0, 2**41)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sync import decisions
 from sync.deadline import Deadline
 from sync.errors import SyncError
-from sync.guard import GuardSettings
-from sync.plan import PlanRow, plan
-from sync.planfile import read_plan, write_plan
+from sync.guard import decisions
+from sync.guard.judge import GuardSettings
+from sync.guard.verdicts import Verdict, apply
 from sync.pull import pull
 from sync.push import push
-from sync.verdicts import Verdict, apply
+from sync.views.plan import PlanRow, plan
+from sync.views.planfile import read_plan, write_plan
 from tests.conftest import TimedStore, Town
 
 

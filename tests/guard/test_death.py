@@ -11,10 +11,10 @@ from unittest.mock import patch
 import pytest
 import redis
 
-from sync import decisions
 from sync.deadline import Deadline
-from sync.guard import GuardSettings
-from sync.holds import Kind
+from sync.guard import decisions
+from sync.guard.holds import Kind
+from sync.guard.judge import GuardSettings
 from sync.pull import pull
 from sync.push import push
 from tests.conftest import TimedStore

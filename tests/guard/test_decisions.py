@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sync import decisions, watch
 from sync.deadline import Deadline
-from sync.guard import NOTHING, GuardSettings
-from sync.holds import HeldRun, Kind
+from sync.guard import decisions, watch
+from sync.guard.holds import HeldRun, Kind
+from sync.guard.judge import NOTHING, GuardSettings
 from sync.pull import Pulls, pull, read_refs
 from sync.push import push
-from sync.records import State
 from sync.refresh import refresh
-from sync.views import held as held_back
+from sync.stock.records import State
+from sync.views.stock import held as held_back
 from tests.conftest import TRUSTING, TimedStore, Town
 
 SKUS = [f"S{number:02}" for number in range(20)]

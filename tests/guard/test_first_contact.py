@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sync import decisions, gate
 from sync.deadline import Deadline
-from sync.guard import GuardSettings
-from sync.holds import HeldRun, Kind
-from sync.progress import progress
+from sync.guard import decisions, gate
+from sync.guard.holds import HeldRun, Kind
+from sync.guard.judge import GuardSettings
 from sync.pull import pull
 from sync.push import push
+from sync.views.progress import progress
 from tests.conftest import TimedStore, Town
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import SettingsError
-from sync.guard import NOTHING, Figures, GuardSettings, Limits, judge_plan, judge_reading
+from sync.guard.judge import NOTHING, Figures, GuardSettings, Limits, judge_plan, judge_reading
 
 LIMITS = Limits()
 

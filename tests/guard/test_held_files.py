@@ -11,12 +11,12 @@ import pytest
 from channels import Level
 from channels.pos_csv import PosCsvChannel, PosCsvSettings
 from channels.pos_csv.client import Claim, Lost
-from sync import decisions
 from sync.deadline import Deadline
-from sync.guard import GuardSettings
-from sync.holds import HeldRun, Kind
-from sync.ledger import Window
+from sync.guard import decisions
+from sync.guard.holds import HeldRun, Kind
+from sync.guard.judge import GuardSettings
 from sync.pull import pull
+from sync.stock.ledger import Window
 from tests.conftest import TRUSTING, TimedStore, Town
 
 SKUS = [f"S{number:03}" for number in range(100)]

@@ -8,14 +8,14 @@ import pytest
 
 from channels import Level
 from channels.errors import ChannelError
-from sync import watch
 from sync.deadline import Deadline
-from sync.holds import HeldRun, KeepRows, Kind
-from sync.ledger import Window
+from sync.guard import watch
+from sync.guard.holds import HeldRun, KeepRows, Kind
+from sync.guard.withheld import Chunk, Shelf
 from sync.pull import pull, read_refs
 from sync.push import push
 from sync.refresh import refresh
-from sync.withheld import Chunk, Shelf
+from sync.stock.ledger import Window
 from tests.conftest import CHANNELS, MARKET, STORE, TimedStore, Town, unreachable
 
 SKUS = [f"S{number:02}" for number in range(40)]

@@ -6,12 +6,12 @@ import pytest
 
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.pauses import Pauses
-from sync.progress import progress
+from sync.guard.pauses import Pauses
 from sync.pull import pull
 from sync.push import push
-from sync.records import State
-from sync.views import stock_rows
+from sync.stock.records import State
+from sync.views.progress import progress
+from sync.views.stock import stock_rows
 from tests.conftest import Town
 
 

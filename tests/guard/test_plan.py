@@ -9,10 +9,10 @@ import pytest
 
 from channels import Result
 from sync.deadline import Deadline
-from sync.plan import PlanRow, plan
-from sync.planfile import write_plan
 from sync.pull import pull
 from sync.push import push
+from sync.views.plan import PlanRow, plan
+from sync.views.planfile import write_plan
 from tests.conftest import Fate, Town
 
 
@@ -71,8 +71,8 @@ def test_a_parked_row_and_one_with_a_write_under_way_are_in_no_plan(sold: Town) 
 
 def test_a_large_plan_comes_in_parts_and_misses_nothing(sold: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = planned(sold)
-    monkeypatch.setattr("sync.plan.SORTED", 0)
-    monkeypatch.setattr("sync.plan.CHUNK", 1)
+    monkeypatch.setattr("sync.views.plan.SORTED", 0)
+    monkeypatch.setattr("sync.views.plan.CHUNK", 1)
     assert sorted(planned(sold)) == whole
 
 

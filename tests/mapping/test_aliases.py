@@ -13,12 +13,12 @@ from channels import Result, Sale
 from sync.audit import audit
 from sync.deadline import Deadline
 from sync.errors import SettingsError
-from sync.mapping import Alias, Aliases
 from sync.pull import pull
 from sync.push import push
-from sync.records import State
 from sync.settings import Settings, load_settings
-from sync.views import held
+from sync.stock.mapping import Alias, Aliases
+from sync.stock.records import State
+from sync.views.stock import held
 from tests.conftest import CHANNELS, STORE, TILL, Fate, TimedStore, Town
 
 ALIASES = Aliases([Alias("market", "AMZ-1", "MUG"), Alias("till", "4711", "mug")])

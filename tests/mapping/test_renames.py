@@ -16,7 +16,7 @@ from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
-from sync.store import Call, bucket_of, bucket_prefix
+from sync.storage.store import Call, bucket_of, bucket_prefix
 from tests.conftest import CHANNELS, STORE, Bench, Fate, TimedStore, Town
 
 NAMES = ("till", "store", "market")
@@ -181,7 +181,7 @@ def test_a_listing_that_is_gone_is_looked_for_once(ten: Town) -> None:
 
 
 def test_where_very_many_are_gone_only_some_are_looked_for(ten: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.renames.MOST", 1)
+    monkeypatch.setattr("sync.stock.renames.MOST", 1)
     ten.store.shop.units.clear()
     ten.store.shop.put("CUP", 4)
     pull(ten.context, "store", Deadline(60))

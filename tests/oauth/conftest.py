@@ -15,10 +15,10 @@ from cryptography.fernet import Fernet
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.bigcommerce.sandbox.login import LoginSandbox
 from channels.sandbox import served
-from sync import embedded
 from sync.celery import SyncApp
 from sync.context import Context
 from sync.settings import FILE_VARIABLE, load_settings
+from sync.storage import embedded
 from sync.web import create_app
 from tests.conftest import TimedStore
 
@@ -98,7 +98,7 @@ class Market:
 @pytest.fixture
 def market(store: TimedStore, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
     """Two stores in the marketplace; ``abc123`` and ``def456`` may join, and nobody has installed the app."""
-    monkeypatch.setattr("sync.counters.threading.Timer.start", lambda _: None)
+    monkeypatch.setattr("sync.telemetry.counters.threading.Timer.start", lambda _: None)
     monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "sync.toml"))
     (tmp_path / "pos").mkdir()
     sandboxes = {

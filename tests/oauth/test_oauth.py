@@ -19,14 +19,16 @@ from channels.bigcommerce.sandbox.login import SCOPES
 from channels.diagnosis import Severity
 from channels.errors import Denied
 from channels.sandbox import Fault, served
-from sync import doctor, rulebook, tasks
+from sync import tasks
 from sync.context import Context
 from sync.errors import SettingsError, UnknownChannel
-from sync.ledger import Window
+from sync.policy import rulebook
 from sync.pull import Pulls
-from sync.records import Record
 from sync.settings import load_settings
+from sync.stock.ledger import Window
+from sync.stock.records import Record
 from sync.stores import KNOWN_EVERYWHERE_S
+from sync.views import doctor
 from sync.web.oauth import EXCHANGES
 from tests.oauth.conftest import CLIENT_SECRET, REDIRECT, Market
 

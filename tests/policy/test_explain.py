@@ -6,13 +6,13 @@ import pytest
 
 from channels import Result
 from sync.deadline import Deadline
-from sync.explain import Explanation, explain, named
-from sync.mapping import Alias, Aliases
-from sync.policy import Policy
+from sync.policy.rules import Rule
+from sync.policy.targets import Policy
 from sync.pull import pull
 from sync.push import push
-from sync.recipes import Part, Recipe, Recipes
-from sync.rules import Rule
+from sync.stock.mapping import Alias, Aliases
+from sync.stock.recipes import Part, Recipe, Recipes
+from sync.views.explain import Explanation, explain, named
 from tests.conftest import Fate, TimedStore, Town
 
 CHANNELS = [("till", False), ("store", True), ("market", True)]

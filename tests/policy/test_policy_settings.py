@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sync.errors import SettingsError
-from sync.policy import Policy
-from sync.records import Record
+from sync.policy.targets import Policy
 from sync.settings import Settings, load_settings
+from sync.stock.records import Record
 
 CHANNELS = """
 [channels.till]

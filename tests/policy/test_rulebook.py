@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from channels import Result
-from sync import rulebook
 from sync.deadline import Deadline
-from sync.policy import Policy
+from sync.policy import rulebook
+from sync.policy.rules import Rule
+from sync.policy.targets import Policy
 from sync.pull import pull
 from sync.push import push
-from sync.rules import Rule
-from sync.store import Call
-from sync.worklist import CLASS
+from sync.stock.worklist import CLASS
+from sync.storage.store import Call
 from tests.conftest import Fate, TimedStore, Town
 
 CHANNELS = [("till", False), ("store", True), ("market", True)]

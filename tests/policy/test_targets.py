@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.policy import Policy
-from sync.records import Record
-from sync.rules import Rule
+from sync.policy.rules import Rule
+from sync.policy.targets import Policy
+from sync.stock.records import Record
 
 CHANNELS = [("till", False), ("store", True), ("market", True)]
 

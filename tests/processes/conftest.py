@@ -17,8 +17,8 @@ import pytest
 
 from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
-from sync import embedded
 from sync.commands.sandbox import settings_table
+from sync.storage import embedded
 
 #: Whoever tests something else does not want to be asked whether it may be written.
 TRUSTING = "[guard]\nauto_approve_first = true\nplan_share = 1\n"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import redis
 
-from sync import embedded
 from sync.context import Context
-from sync.worklist import Worklist
+from sync.stock.worklist import Worklist
+from sync.storage import embedded
 from tests.processes.conftest import CELERY, environment
 from tests.waiting import wait_until
 

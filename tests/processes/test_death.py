@@ -18,13 +18,13 @@ from collections.abc import Sequence
 import pytest
 import redis
 
-from sync import embedded
 from sync.context import Context
-from sync.progress import progress
 from sync.pull import Pulls
-from sync.records import Record, State
 from sync.settings import load_settings
-from sync.views import listing_views
+from sync.stock.records import Record, State
+from sync.storage import embedded
+from sync.views.progress import progress
+from sync.views.stock import listing_views
 from tests.processes.conftest import CELERY, Shop, environment
 from tests.processes.customers import Customers
 from tests.processes.fleet import Fleet

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sync import embedded
 from sync.beat import Tick, Ticks
-from sync.store import Store
+from sync.storage import embedded
+from sync.storage.store import Store
 from tests.processes.conftest import Shop, environment
 from tests.telemetry import reporting
 from tests.telemetry.ingest import Ingest, ingest

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import pytest
 
 from channels import Sale
-from sync import recovery
 from sync.audit import audit
 from sync.deadline import Deadline
 from sync.pull import Pulls, pull
 from sync.push import push
-from sync.records import State
 from sync.refresh import refresh
-from sync.views import listing_views
+from sync.stock import recovery
+from sync.stock.records import State
+from sync.views.stock import listing_views
 from tests.conftest import CHANNELS, STORE, Bench, MemoryChannel, TimedStore, Town
 
 

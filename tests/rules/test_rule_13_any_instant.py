@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from channels import Level, Result
-from sync import embedded
 from sync.deadline import Deadline
-from sync.ledger import Movement, Window
 from sync.pull import Pulls, pull
 from sync.push import push
-from sync.records import Record
 from sync.refresh import refresh
-from sync.store import Call
+from sync.stock.ledger import Movement, Window
+from sync.stock.records import Record
+from sync.storage import embedded
+from sync.storage.store import Call
 from tests.conftest import CHANNELS, Bench, Clock, Fate, Held, TimedStore, Town
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from channels import Result
 from sync.deadline import Deadline
-from sync.policy import Policy
+from sync.policy.targets import Policy
 from sync.pull import pull
 from sync.push import push, urgency
-from sync.records import Record
+from sync.stock.records import Record
 from tests.conftest import Bench, Town
 
 POLICY = Policy([("till", False), ("store", True)])

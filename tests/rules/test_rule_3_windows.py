@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels import Result
-from sync.ledger import Window
+from sync.stock.ledger import Window
 from tests.conftest import STORE, Bench
 
 SETTLE_MS = round(STORE.settle_s * 1000)

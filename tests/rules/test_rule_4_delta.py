@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from channels import Level
-from sync.ledger import Ledger, Roster
+from sync.stock.ledger import Ledger, Roster
 from tests.conftest import Bench
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from channels import Capabilities, Result
-from sync.records import State, state_of
+from sync.stock.records import State, state_of
 from tests.conftest import MARKET, STORE, Bench
 
 LOST = "lost answer, less stock assumed"

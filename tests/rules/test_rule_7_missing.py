@@ -10,9 +10,9 @@ from channels import Level, Result
 from sync.deadline import Deadline
 from sync.pull import Pulls, pull
 from sync.push import push
-from sync.records import State, state_of
 from sync.refresh import refresh
-from sync.writes import Intent, Writes
+from sync.stock.records import State, state_of
+from sync.stock.writes import Intent, Writes
 from tests.conftest import Bench, Town
 
 REF = "ref-a"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from channels import Level, Result
-from sync.ledger import Merged, Window, Withhold
+from sync.stock.ledger import Merged, Window, Withhold
 from tests.conftest import Bench
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from channels import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Sale, Write
 from channels.batches import write_split
 from channels.errors import Throttled, Unanswered, Unreachable
-from sync.store import fold
+from sync.storage.store import fold
 from tests.simulator.requests import LAG_SHARE, Request
 from tests.simulator.world import Place, Sent, Shelf, World
 

@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 import channels.batches
-import sync.ledger
 import sync.look
 import sync.push
-import sync.store
-import sync.worklist
+import sync.stock.ledger
+import sync.stock.worklist
+import sync.storage.store
 from tests.simulator.engine import Engine
 
 #: How many buckets the few SKUs of a run are spread over. More would only cost time.
@@ -37,7 +37,7 @@ def isolated(engine: Engine) -> Iterator[None]:
     with ExitStack() as stack:
         for module in (sync.push, sync.look, channels.batches):
             stack.enter_context(patch.object(module, "time", _Time(engine)))
-        for module in (sync.store, sync.ledger, sync.worklist):
+        for module in (sync.storage.store, sync.stock.ledger, sync.stock.worklist):
             stack.enter_context(patch.object(module, "BUCKETS", BUCKETS))
         logging.disable(logging.CRITICAL)
         try:

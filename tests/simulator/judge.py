@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.context import Context
-from sync.ledger import Movement
-from sync.records import Record, State, state_of
+from sync.stock.ledger import Movement
+from sync.stock.records import Record, State, state_of
 from tests.simulator.plan import Edit, Return
 from tests.simulator.world import World
 

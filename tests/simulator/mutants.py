@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+import sync.guard.watch
 import sync.look
 import sync.push
-import sync.recovery
-import sync.store
-import sync.watch
+import sync.stock.recovery
+import sync.storage.store
 from channels import Outcome, Result, Write
-from sync.ledger import Merged, Window, Withhold
-from sync.policy import Policy
-from sync.records import Record
-from sync.store import Script
+from sync.policy.targets import Policy
+from sync.stock.ledger import Merged, Window, Withhold
+from sync.stock.records import Record
+from sync.storage.store import Script
 from tests.simulator import channels
 from tests.simulator.channels import CAPABILITIES, ModelChannel
 from tests.simulator.engine import Worker, current_worker
@@ -51,8 +51,10 @@ class Mutant:
         with ExitStack() as stack:
             if self.lua:
                 scripts = {name: _changed(name, self.lua) for name in {name for name, _, _ in self.lua}}
-                real = sync.store.script
-                stack.enter_context(patch.object(sync.store, "script", lambda name: scripts.get(name) or real(name)))
+                real = sync.storage.store.script
+                stack.enter_context(
+                    patch.object(sync.storage.store, "script", lambda name: scripts.get(name) or real(name))
+                )
             if self.python:
                 self.python(stack)
             yield
@@ -116,7 +118,7 @@ def _unaudited(stack: ExitStack) -> None:
 
 def _unnoticed(stack: ExitStack) -> None:
     """The store is set back, and work goes on as if nothing had been."""
-    stack.enter_context(patch.object(sync.recovery, "begin", lambda _: 0))
+    stack.enter_context(patch.object(sync.stock.recovery, "begin", lambda _: 0))
 
 
 def _again(stack: ExitStack) -> None:
@@ -134,7 +136,7 @@ def _again(stack: ExitStack) -> None:
 
 def _late_is_new(stack: ExitStack) -> None:
     """Rows that waited for the guard are merged as if they were read only now."""
-    real = sync.watch.merge
+    real = sync.guard.watch.merge
 
     def merge(
         context: Any, channel: Any, levels: Any, window: Window, cause: str, withhold: Withhold = Withhold.NOTHING
@@ -144,7 +146,7 @@ def _late_is_new(stack: ExitStack) -> None:
             window = Window(now_ms, now_ms)
         return real(context, channel, levels, window, cause, withhold)
 
-    stack.enter_context(patch.object(sync.watch, "merge", merge))
+    stack.enter_context(patch.object(sync.guard.watch, "merge", merge))
 
 
 _NO_FENCE = ("claim", "if (seen[1] or '0') ~= rev or (ref ~= '' and ref ~= seen[5]) then return 'moved', '' end", "")

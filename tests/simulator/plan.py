@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sync.recipes import Part, Recipe, Recipes
-from sync.rules import Rule
+from sync.policy.rules import Rule
+from sync.stock.recipes import Part, Recipe, Recipes
 
 #: How the shop is written, or that Amazon stands in its place.
 MODES = ("catalog", "inventory", "relative", "amazon")

@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 from channels.errors import ChannelError
-from sync import audit, decisions, pull, push, recovery, refresh
+from sync import audit, pull, push, refresh
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.guard import GuardSettings
-from sync.policy import Policy
+from sync.guard import decisions
+from sync.guard.judge import GuardSettings
+from sync.policy.targets import Policy
 from sync.settings import Settings
-from sync.writes import Claim, Intent, Writes
+from sync.stock import recovery
+from sync.stock.writes import Claim, Intent, Writes
 from tests.conftest import counters
 from tests.simulator import judge
 from tests.simulator.channels import ModelChannel

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sync import embedded
+from sync.storage import embedded
 from tests.simulator.store import SimStore
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, cast
 
-from sync.store import PREFIX, Call, Store, script
+from sync.storage.store import PREFIX, Call, Store, script
 from tests.simulator.engine import Engine, Worker
 from tests.simulator.trace import lines
 from tests.simulator.wire import LeanPipeline, LeanRedis, Wire

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sync.store import Call
+from sync.storage.store import Call
 
 
 def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: int) -> Iterator[str]:

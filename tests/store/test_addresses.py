@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.addresses import BROKER_SCHEMES, STORE_SCHEMES, Sentinels, check, for_celery
+from sync.storage.addresses import BROKER_SCHEMES, STORE_SCHEMES, Sentinels, check, for_celery
 
 THREE = "sentinel://:p%40ss@one:26379;sentinel://two;sentinel://three:26380/2?master=stock&sentinel_password=g%26uard"
 

@@ -18,13 +18,14 @@ from redis.cluster import RedisCluster
 
 from channels import Level
 from channels.diagnosis import Severity
-from sync import doctor, embedded
-from sync.cluster import CLOCK_KEY, Cluster
 from sync.deadline import Deadline
-from sync.drift import Kind, drifts
 from sync.pull import Pulls, pull
-from sync.store import BUCKETS, Store
+from sync.storage import embedded
+from sync.storage.cluster import CLOCK_KEY, Cluster
+from sync.storage.store import BUCKETS, Store
 from sync.stores import OAuthSettings, Stores
+from sync.views import doctor
+from sync.views.drift import Kind, drifts
 from tests.conftest import Bench, Clock, TimedStore, Town
 from tests.waiting import wait_until
 

@@ -17,15 +17,15 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from sync import embedded
 from sync.errors import StoreError
-from sync.store import Store
+from sync.storage import embedded
+from sync.storage.store import Store
 from tests.conftest import wait_until
 
 STARTER = """
 import sys
 from pathlib import Path
-from sync import embedded
+from sync.storage import embedded
 sys.stdin.readline()
 print(embedded.start(Path(sys.argv[1])), flush=True)
 sys.stdin.readline()

@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.spill import in_order
+from sync.storage.spill import in_order
 
 
 @given(st.lists(st.text(max_size=5)), st.integers(1, 7))

@@ -13,8 +13,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import store as module
-from sync.store import BUCKETS, Call, Store, bucket_of, fold
+from sync.storage import store as module
+from sync.storage.store import BUCKETS, Call, Store, bucket_of, fold
 from tests.conftest import TimedStore
 
 

@@ -12,7 +12,8 @@ import pytest
 from kombu import Connection, Consumer, Exchange, Message, Producer, Queue
 from kombu.common import ignore_errors
 
-from sync import embedded, transport
+from sync import transport
+from sync.storage import embedded
 from tests.waiting import wait_until
 
 

@@ -9,8 +9,8 @@ import requests
 import sentry_sdk
 
 from channels.errors import Denied
-from sync import sentry
 from sync.celery import app
+from sync.telemetry import sentry
 
 log = logging.getLogger("sync.reporting")
 

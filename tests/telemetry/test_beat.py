@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from sync import embedded, runs
 from sync.beat import HEADER, Tick, Ticks, TickScheduler
 from sync.celery import SyncApp
 from sync.errors import SettingsError
 from sync.schedule import Slots, parse_schedule
+from sync.storage import embedded
+from sync.telemetry import runs
 from tests.conftest import TimedStore
 from tests.web.conftest import build_app, no_timer
 

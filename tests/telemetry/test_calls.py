@@ -12,7 +12,7 @@ from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.errors import ChannelError
 from channels.services import Quota
 from sync.budget import Left, StoreBudget, left_of
-from sync.counters import Counters
+from sync.telemetry.counters import Counters
 from tests.conftest import TimedStore, counters
 
 

@@ -7,7 +7,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.flood import HOUR_S, Flood, is_told
+from sync.telemetry.flood import HOUR_S, Flood, is_told
 from tests.conftest import TimedStore
 
 

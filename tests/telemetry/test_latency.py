@@ -8,10 +8,10 @@ from channels import Result
 from channels.webhooks import Event
 from sync import webhooks
 from sync.deadline import Deadline
-from sync.latency import BOUNDS_S
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
+from sync.telemetry.latency import BOUNDS_S
 from tests.conftest import MARKET, STORE, TILL, Fate, TimedStore, Town
 
 #: A store that sends events.

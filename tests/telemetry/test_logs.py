@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sync import logs, runs
 from sync.context import Context
-from sync.logs import JsonFormatter, TextFormatter
-from sync.redaction import Redactor
-from sync.runs import Work
+from sync.telemetry import logs, runs
+from sync.telemetry.logs import JsonFormatter, TextFormatter
+from sync.telemetry.redaction import Redactor
+from sync.telemetry.runs import Work
 from tests.conftest import TimedStore
 from tests.telemetry.shop import shop_settings
 

@@ -13,13 +13,13 @@ import pytest
 
 from channels import Level, Result
 from channels.errors import Unreachable
-from sync import census
 from sync.beat import Tick, Ticks
 from sync.deadline import Deadline
-from sync.holds import Kind
-from sync.ledger import Window
+from sync.guard.holds import Kind
 from sync.pull import Pulls, pull
 from sync.push import push
+from sync.stock.ledger import Window
+from sync.views import census
 from sync.web.catalogue import BUDGET_LEFT, BUDGET_LIMIT, METRICS, PREFIX, Metric
 from sync.web.metrics import _lines, exposition
 from tests.conftest import STORE, TILL, Fate, TimedStore, Town

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from sync.context import Context, _adapter
-from sync.redaction import MASK, SHORTEST, Redactor
 from sync.settings import Settings
+from sync.telemetry.redaction import MASK, SHORTEST, Redactor
 from tests.conftest import TimedStore
 from tests.telemetry.shop import secrets_of, shop_settings
 

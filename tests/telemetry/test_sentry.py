@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from channels.errors import ChannelError, Denied, Throttled
-from sync.redaction import Redactor
-from sync.runs import Work, _work
 from sync.schedule import parse_schedule
-from sync.sentry import _not_monitored, reporter
+from sync.telemetry.redaction import Redactor
+from sync.telemetry.runs import Work, _work
+from sync.telemetry.sentry import _not_monitored, reporter
 
 
 class Desk:

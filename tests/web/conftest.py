@@ -20,11 +20,11 @@ from werkzeug.test import TestResponse
 from channels import Channel
 from channels.bigcommerce import BigCommerceChannel, BigCommerceSettings
 from channels.bigcommerce.sandbox.webhooks import signature
-from sync import embedded
 from sync.celery import SyncApp
 from sync.context import Context
 from sync.settings import Settings
-from sync.store import BUCKETS, Store, bucket_prefix
+from sync.storage import embedded
+from sync.storage.store import BUCKETS, Store, bucket_prefix
 from sync.web import create_app
 from tests.conftest import MARKET, TRUSTING, MemoryChannel, TimedStore, counters, wait_until
 
@@ -169,7 +169,7 @@ def desk(store: TimedStore, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts reach the store when somebody looks, and no thread is left behind."""
-    monkeypatch.setattr("sync.counters.threading.Timer.start", lambda _: None)
+    monkeypatch.setattr("sync.telemetry.counters.threading.Timer.start", lambda _: None)
 
 
 @dataclass(slots=True)

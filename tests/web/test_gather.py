@@ -10,7 +10,7 @@ from channels import Capabilities
 from sync import webhooks
 from sync.deadline import Deadline
 from sync.refresh import BURST_S, FEW_S, LULL_S, Gather, patience_s, refresh
-from sync.worklist import Crowd
+from sync.stock.worklist import Crowd
 from tests.conftest import TimedStore, Town
 
 NOW = 1_000_000

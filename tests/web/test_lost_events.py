@@ -18,14 +18,15 @@ from channels.bigcommerce.sandbox import BigCommerceSandbox
 from channels.bigcommerce.sandbox import Store as World
 from channels.bigcommerce.sandbox.store import OutOfStock
 from channels.sandbox import served
-from sync import embedded, webhooks
+from sync import webhooks
 from sync.celery import SyncApp
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import Pulls, pull
 from sync.push import push
 from sync.refresh import refresh
-from sync.store import Store
+from sync.storage import embedded
+from sync.storage.store import Store
 from sync.web import create_app
 from tests.web.conftest import build_app, no_timer
 

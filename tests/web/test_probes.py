@@ -8,7 +8,7 @@ import threading
 import pytest
 import redis
 
-from sync.counters import Counters
+from sync.telemetry.counters import Counters
 from sync.web import create_app
 from tests.conftest import TimedStore
 from tests.web.conftest import Desk, OwnBroker, bigcommerce, build_app, no_timer
@@ -118,7 +118,7 @@ def test_a_forked_process_counts_what_it_counts_and_nothing_twice(
     counters = Counters(store, gather_s=math.inf)
     counters.add("things", "before the fork")
     with monkeypatch.context() as child:
-        child.setattr("sync.counters.os.getpid", lambda: -1)
+        child.setattr("sync.telemetry.counters.os.getpid", lambda: -1)
         counters.add("things", "after it")
         counters.flush()
     assert counters.read("things") == {("after it",): 1}

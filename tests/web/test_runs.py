@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from sync import runs
+from sync.telemetry import runs
 from tests.web.conftest import BROKER_PREFIX, Desk
 
 

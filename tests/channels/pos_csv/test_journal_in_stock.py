@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sync import embedded
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import pull
 from sync.settings import FILE_VARIABLE, load_settings
-from sync.store import Store
+from sync.storage import embedded
+from sync.storage.store import Store
 
 SETTINGS = """
 authority = "warehouse"

@@ -1,0 +1,1 @@
+"""What each channel should show: the merchant's rules, and the targets that follow from them."""

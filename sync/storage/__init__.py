@@ -1,0 +1,1 @@
+"""Where state lives: the one store, the servers that may be it, and what is kept there for others."""

@@ -1,0 +1,1 @@
+"""What people and programs are shown: stock, plans, drift, explanations, and how everything is."""
