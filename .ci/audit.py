@@ -16,7 +16,7 @@ TOOLS = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Tests, sandboxes and examples log in with made-up words; there, addresses with a password in them are no news.
-MADE_UP = re.compile(r"^(tests|benchmarks|docs)/|/sandbox|^sync/addresses\.py$|^README\.md$")
+MADE_UP = re.compile(r"^(tests|benchmarks|docs)/|/sandbox|^sync/storage/addresses\.py$|^README\.md$")
 
 #: The id of a run of tasks, as in examples of log lines.
 RUN = "^[0-9a-f]{12}$"

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import islice
 
 import click
 from celery.bin.base import CeleryCommand
-from rich.text import Text
 
 from sync.commands import completion
-from sync.commands.output import console, context_of, json_option, one_line_errors, print_json, table
+from sync.commands.listing import Cell, in_colour, print_list
+from sync.commands.output import context_of, json_option, one_line_errors, print_json
 from sync.views.doctor import words_of
 from sync.views.drift import ADVICE, PASSING, Drift, Kind, drifts
 
-#: How many rows of a table are measured together, so that a long list appears as it is read.
-ROWS_A_TABLE = 500
-
 #: How each kind looks on a terminal.
-STYLES = {Kind.HELD: "red", Kind.UNEXPLAINED: "bold red", Kind.LOST_WRITE: "magenta"}
+STYLES = {Kind.HELD: "red", Kind.UNEXPLAINED: "red", Kind.LOST_WRITE: "magenta"}
 
 
 @click.command(cls=CeleryCommand)
@@ -43,9 +39,9 @@ def drift(ctx: click.Context, channel: str | None, as_json: bool) -> None:
     else:
         _print(found, context.store.now_ms())
         for kind in sorted(kinds, key=list(Kind).index):
-            console().print(f"{kind.value}: {kinds[kind]} listings, {units[kind]} units; {ADVICE[kind]}")
+            click.echo(f"{kind.value}: {kinds[kind]} listings, {units[kind]} units; {ADVICE[kind]}")
         if not kinds:
-            console().print("Every listing shows its target.")
+            click.echo("Every listing shows its target.")
     ctx.exit(int(any(kind not in PASSING for kind in kinds)))
 
 
@@ -56,14 +52,12 @@ def _counted(found: Iterable[Drift], kinds: Counter[Kind], units: Counter[Kind])
         yield row
 
 
-def _print(found: Iterator[Drift], now_ms: int) -> None:
-    out = console()
-    while chunk := list(islice(found, ROWS_A_TABLE)):
-        columns = ["SKU", "channel", "shows", "target", "units", "since", "kind", "why"]
-        rows = table(None, columns, right=["shows", "target", "units", "since"])
-        for row in chunk:
-            since = "–" if row.since_ms is None else words_of(timedelta(milliseconds=now_ms - row.since_ms))
-            figures = (str(row.level), str(row.target), f"{row.units:+d}", since)
-            cells = (row.sku, row.channel, *figures, row.kind.value, row.words)
-            rows.add_row(*(Text(cell) for cell in cells), style=STYLES.get(row.kind, ""))
-        out.print(rows)
+def _print(found: Iterable[Drift], now_ms: int) -> None:
+    columns = ["SKU", "channel", "shows", "target", "units", "since", "kind", "why"]
+    print_list(columns, (_cells(row, now_ms) for row in found), right=["shows", "target", "units", "since"])
+
+
+def _cells(row: Drift, now_ms: int) -> list[Cell]:
+    since = "–" if row.since_ms is None else words_of(timedelta(milliseconds=now_ms - row.since_ms))
+    figures = (str(row.level), str(row.target), f"{row.units:+d}", since)
+    return in_colour((row.sku, row.channel, *figures, row.kind.value, row.words), STYLES.get(row.kind, ""))

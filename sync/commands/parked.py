@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import click
 from celery.bin.base import CeleryCommand
-from rich.text import Text
 
 from sync.bells import Bells
 from sync.commands import completion
-from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.commands.listing import Cell, print_list
+from sync.commands.output import app_of, context_of, figure, json_option, one_line_errors, print_json
 from sync.stock.records import State
 from sync.storage.store import fold
-from sync.views.stock import held, held_row
-
-#: How many rows of a table are measured together, so that a long list appears as it is read.
-ROWS_A_TABLE = 500
+from sync.views.stock import HeldView, held, held_row
 
 #: What people can do about each state.
 ADVICE = {
@@ -37,20 +32,19 @@ def parked(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(held_row(view) for view in found)
         return
-    out, states = console(), set[State]()
-    while chunk := list(islice(found, ROWS_A_TABLE)):
-        columns = ["SKU", "channel", "state", "level", "target", "at risk", "why"]
-        rows = table(None, columns, right=["level", "target", "at risk"])
-        for view in chunk:
-            states.add(view.state)
-            figures = (str(view.level), figure(view.target), str(view.at_risk))
-            cells = (view.sku, view.channel, view.state.value, *figures, view.words)
-            rows.add_row(*(Text(cell) for cell in cells))
-        out.print(rows)
+    states = set[State]()
+
+    def cells(view: HeldView) -> list[Cell]:
+        states.add(view.state)
+        figures = (str(view.level), figure(view.target), str(view.at_risk))
+        return [view.sku, view.channel, view.state.value, *figures, view.words]
+
+    columns = ["SKU", "channel", "state", "level", "target", "at risk", "why"]
+    print_list(columns, map(cells, found), right=["level", "target", "at risk"])
     for state in sorted(states):
-        out.print(f"{state.value}: {ADVICE[state]}")
+        click.echo(f"{state.value}: {ADVICE[state]}")
     if not states:
-        out.print("Nothing is held back.")
+        click.echo("Nothing is held back.")
 
 
 @click.command(cls=CeleryCommand)

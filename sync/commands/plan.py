@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
 from celery.bin.base import CeleryCommand
-from rich.console import Console
 from rich.text import Text
 
 from sync.bells import Bells
 from sync.commands import completion
-from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.commands.listing import Cell, in_colour, print_list
+from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json
 from sync.context import Context
 from sync.guard.verdicts import Verdict
 from sync.guard.verdicts import apply as verdicts_of
 from sync.views.plan import PlanRow
 from sync.views.plan import plan as plan_of
 from sync.views.planfile import read_plan, write_plan
-
-#: How many rows of a table are measured together, so that a long list appears as it is read.
-ROWS_A_TABLE = 500
 
 
 @click.command(cls=CeleryCommand)
@@ -48,7 +44,7 @@ def plan(ctx: click.Context, channel: str | None, out: Path | None, as_json: boo
         return
     shown = console()
     if out is None:
-        _print(shown, rows)
+        _print(rows)
     else:
         written = sum(1 for _ in rows)
         words = f"{written} writes stand in {out}. Do those whose base has not moved: celery -A sync apply {out}"
@@ -74,7 +70,7 @@ def apply(ctx: click.Context, file: Path, as_json: bool) -> None:
     if as_json:
         print_json(verdict.row._asdict() | {"refused": verdict.refused or None} for verdict in verdicts)
     else:
-        _print_refused(console(), (verdict for verdict in verdicts if verdict.refused))
+        _print_refused(verdict for verdict in verdicts if verdict.refused)
         click.echo(f"{counts[False]} writes are let through, {counts[True]} refused.")
     Bells(app).ring_for_dirty()
     if counts[True]:
@@ -87,12 +83,9 @@ def _tallied(verdicts: Iterable[Verdict], counts: Counter[bool]) -> Iterator[Ver
         yield verdict
 
 
-def _print_refused(out: Console, refused: Iterator[Verdict]) -> None:
-    while chunk := list(islice(refused, ROWS_A_TABLE)):
-        made = table(None, ["SKU", "channel", "target", "refused because"], right=["target"])
-        for row, why in chunk:
-            made.add_row(Text(row.sku), row.channel, str(row.target), Text(why))
-        out.print(made)
+def _print_refused(refused: Iterable[Verdict]) -> None:
+    rows = ((row.sku, row.channel, str(row.target), why) for row, why in refused)
+    print_list(["SKU", "channel", "target", "refused because"], rows, right=["target"])
 
 
 def direction(row: PlanRow) -> str:
@@ -106,15 +99,14 @@ def _counted(rows: Iterable[PlanRow], totals: Counter[tuple[str, str]]) -> Itera
         yield row
 
 
-def _print(out: Console, rows: Iterator[PlanRow]) -> None:
-    while chunk := list(islice(rows, ROWS_A_TABLE)):
-        columns = ["SKU", "channel", "shows", "target", "on hand", "why"]
-        made = table(None, columns, right=["shows", "target", "on hand"])
-        for row in chunk:
-            cells = (row.sku, row.channel, str(row.level), str(row.target), figure(row.on_hand), row.why)
-            style = "red" if row.target == 0 else ""
-            made.add_row(*(Text(cell) for cell in cells), style=style)
-        out.print(made)
+def _print(rows: Iterable[PlanRow]) -> None:
+    columns = ["SKU", "channel", "shows", "target", "on hand", "why"]
+    print_list(columns, map(_cells, rows), right=["shows", "target", "on hand"])
+
+
+def _cells(row: PlanRow) -> list[Cell]:
+    cells = (row.sku, row.channel, str(row.level), str(row.target), figure(row.on_hand), row.why)
+    return in_colour(cells, "red" if row.target == 0 else "")
 
 
 def _summary(context: Context, name: str, totals: Counter[tuple[str, str]]) -> str:

@@ -6,17 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import click
 from celery.bin.base import CeleryCommand
-from rich.text import Text
 
 from sync.commands import completion
-from sync.commands.output import console, context_of, figure, json_option, one_line_errors, print_json, table
+from sync.commands.listing import Cell, Styled, print_list
+from sync.commands.output import context_of, figure, json_option, one_line_errors, print_json
 from sync.context import Context
 from sync.stock.records import Record, State
 from sync.storage.store import fold
 from sync.views.stock import ListingView, listing_views, stock_rows
-
-#: How many rows of a table are measured together, so that a long list appears as it is read.
-ROWS_A_TABLE = 500
 
 #: How a state looks on a terminal.
 STYLES = {
@@ -58,25 +55,19 @@ def _named(context: Context, skus: Sequence[str]) -> list[Record]:
 
 
 def _print(context: Context, records: Iterable[Record]) -> None:
-    out, now_ms, paused, chunk = console(), context.store.now_ms(), context.pauses.all(), 0
+    now_ms, paused = context.store.now_ms(), context.pauses.all()
     names = list(context.channels)
-    rows = table(None, ["SKU", "on hand", *names], right=["on hand", *names])
-    for record in records:
+
+    def cells(record: Record) -> list[Cell]:
         views = listing_views(context, record, now_ms, paused)
-        cells = [_cell(views[name]) if name in views else Text("") for name in names]
-        rows.add_row(Text(record.sku), Text(figure(record.on_hand)), *cells)
-        if rows.row_count == ROWS_A_TABLE:
-            out.print(rows)
-            chunk += 1
-            rows = table(None, ["SKU", "on hand", *names], right=["on hand", *names])
-    if rows.row_count:
-        out.print(rows)
-    elif not chunk:
-        out.print("Nothing is known yet. Run: celery -A sync reconcile --watch")
+        return [record.sku, figure(record.on_hand), *(_cell(views[name]) if name in views else "" for name in names)]
+
+    if not print_list(["SKU", "on hand", *names], map(cells, records), right=["on hand", *names]):
+        click.echo("Nothing is known yet. Run: celery -A sync reconcile --watch")
 
 
-def _cell(view: ListingView) -> Text:
+def _cell(view: ListingView) -> Cell:
     if view.state is State.SETTLED:
-        return Text(str(view.level))
+        return str(view.level)
     wanted = "" if view.target in (None, view.level) else f" → {view.target}"
-    return Text(f"{view.level}{wanted} {view.state.value}", style=STYLES[view.state])
+    return Styled(f"{view.level}{wanted} {view.state.value}", STYLES[view.state])
