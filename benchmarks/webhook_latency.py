@@ -161,8 +161,7 @@ def main() -> None:
             )
             for name, sandbox, url in (("here", here, here_url), ("there", there, there_url))
         ]
-        # nobody is there to approve the first writes
-        (folder / "sync.toml").write_text("[guard]\nauto_approve_first = true\n\n" + "\n".join(tables), "utf-8")
+        (folder / "sync.toml").write_text("\n".join(tables), "utf-8")
         with running(folder, port):
             wait_for(lambda: bool(here.store.hooks) and bool(there.store.hooks), "the registration of hooks")
             reconcile(folder)
