@@ -70,6 +70,18 @@ local function may_land(phase, level, target, ended_at)
   return not applied_if_accepted and (level ~= target or phase == 'forgotten') and began < ended_at + visible_ms
 end
 
+-- When the last confirmed write ended, and, if it was settled before its time was over, its target and until when it
+-- may still land: sales alone may have brought the level to the target.
+local function confirmed_write(wrote)
+  local ended_at, target, until_ms = string.match(wrote or '', '^(%d+) ?(%-?%d*) ?(%d*)$')
+  return tonumber(ended_at), tonumber(target), tonumber(until_ms)
+end
+
+-- Rule 5: of a rise that such a write may have made, landing over sales, the story with less stock: it has.
+local function has_landed(level, confirmed, target, until_ms, read_at)
+  return until_ms and level > confirmed and target > confirmed and read_at < until_ms
+end
+
 -- A write under way: its phase, target and base, and when it ended or will have.
 local function under_way(write)
   local phase, target, base, ended_at, due = string.match(write, '^(%a+) (%-?%d+) (%-?%d+) %d+ %S+ %d+ (%d+) (%d+)$')
@@ -78,10 +90,11 @@ local function under_way(write)
 end
 
 -- Rule 8: the units that this row would move, were it believed; nil where it would be skipped (rule 3).
-local function would_move(level, confirmed, write, wrote_at)
+local function would_move(level, confirmed, read_at, write, wrote)
   if not write then
+    local wrote_at, target, lands_until = confirmed_write(wrote)
     if wrote_at and began <= wrote_at + settle_ms then return nil end
-    return level - confirmed
+    return level - (has_landed(level, confirmed, target, lands_until, read_at) and target or confirmed)
   end
   local phase, target, base, ended_at = under_way(write)
   if began <= ended_at + settle_ms then return nil end
@@ -102,12 +115,12 @@ local function merge(index, folded, shown, ref, level)
   local key = prefix .. 'sku:' .. folded
   local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge, 'on_hand')
   local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
-  local write, wrote_at, hold = seen[4], tonumber(seen[5]), seen[6]
+  local write, wrote, hold = seen[4], seen[5], seen[6]
   local counts = authority and not seen[8] and kin[folded] ~= '='  -- of a bundle there is what its components allow
 
   -- nearly every row: nothing has changed and nothing is open, so that the reading is noted, and that is all
   if level == confirmed and ref == known_ref and began >= read_at
-    and not (write or wrote_at or hold or counts or edge.listens(seen[7])) then
+    and not (write or wrote or hold or counts or edge.listens(seen[7])) then
     redis.call('HSET', key, F.read, ended)
     return
   end
@@ -145,7 +158,7 @@ local function merge(index, folded, shown, ref, level)
     return
   end
   if withholds and not (zeros_only and level > 0) then
-    local units = would_move(level, confirmed, write, wrote_at)
+    local units = would_move(level, confirmed, read_at, write, wrote)
     if units and (units < 0 or units > 0 and not zeros_only) then
       return tell(index, units < 0 and 'fell' or 'rose', units)
     end
@@ -157,7 +170,8 @@ local function merge(index, folded, shown, ref, level)
     dirty_here(key, folded)
   end
 
-  local units, reason, assumed, landed, is_shown = level - confirmed, why, 0, wrote_at, false
+  local wrote_at, wrote_target, lands_until = confirmed_write(wrote)
+  local units, reason, assumed, landed, wrote_now = level - confirmed, why, 0, not lands_until and wrote_at or nil, nil
   if write then
     local phase, target, base, ended_at = under_way(write)
     if began <= ended_at + settle_ms then  -- rule 3
@@ -175,26 +189,33 @@ local function merge(index, folded, shown, ref, level)
     landed = applied_if_accepted and ended or math.max(ended, ended_at + visible_ms)
     redis.call('HDEL', key, F.write)
     redis.call('ZREM', OPEN, folded)
-    is_shown = level == target or phase == 'forgotten'
-    if is_shown then redis.call('HDEL', key, channel .. ':doubts') end
+    if level == target or phase == 'forgotten' then  -- of a forgotten one the time is over, and its target unknown
+      redis.call('HDEL', key, channel .. ':doubts')
+      wrote_now = landed > ended and string.format('%.0f %d %.0f', ended, target, landed) or ended
+    end
     dirty_here(key, folded)
     tell(index, 'settled')
   elseif wrote_at and began <= wrote_at + settle_ms then  -- rule 3
     look_again(ref, wrote_at + settle_ms + 1)  -- even if they agree: a hint may have asked for this reading
     return tell(index, level == confirmed and 'agreed' or 'skipped')
   end
-  if units > 0 and not write and audited then
+  if units > 0 and not write then
     -- a channel that lags shows a level again that an earlier reading has seen go down: no unit came back
-    local changed_at = tonumber(redis.call('HGET', key, F.base))
+    local changed_at = audited and tonumber(redis.call('HGET', key, F.base))
     if changed_at and began <= changed_at + settle_ms then
       look_again(ref, changed_at + settle_ms + 1)
       return tell(index, 'skipped')
     end
+    if has_landed(level, confirmed, wrote_target, lands_until, read_at) then
+      units, reason, assumed = level - wrote_target, 'landed late, less stock assumed', wrote_target - confirmed
+      landed, wrote_now = ended, ended
+      tell(index, 'landed')
+    end
   end
-  if is_shown and not applied_if_accepted then
+  if wrote_now and not applied_if_accepted then
     -- it landed at some moment before this reading ended: another one may lag behind that moment
-    redis.call('HSET', key, F.wrote, ended)
-  elseif wrote_at then
+    redis.call('HSET', key, F.wrote, wrote_now)
+  elseif wrote and not (lands_until and began <= lands_until) then
     redis.call('HDEL', key, F.wrote)
   end
 

@@ -12,7 +12,8 @@ A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
     A write under way: ``phase target base revision token began ended lease-end``; phase is ``sent``,
     ``accepted``, ``unknown`` or ``forgotten`` (the record was set back since; see ``lua/forget.lua``).
 ``<channel>:wrote``
-    When the last confirmed write ended (ms), until a reading has been taken after it.
+    When the last confirmed write ended (ms), until a reading has been taken after it. Where it may not have landed,
+    though the level is its target: ``ended target until``, until a reading has been taken after that time (ms).
 ``<channel>:doubts``
     How many writes in a row had their answers lost.
 ``<channel>:hold``

@@ -133,6 +133,57 @@ def test_where_accepted_is_sure_to_be_applied_the_rest_is_a_sale(bench: Bench) -
     assert bench.movements()[-1].why == "changed"
 
 
+# --- accepted, settled by a coincidence, and landed later
+
+
+@pytest.fixture
+def looks_settled(bench: Bench) -> Bench:
+    """Of 10 the channel is to show 7; three sales bring it there, while the write of 7 is accepted and on its way."""
+    down(bench, "market", Result.ACCEPTED)
+    reads(bench, "market", 7, after_s=6)
+    reads(bench, "market", 5, after_s=6)
+    assert (bench.open("market"), bench.movements()[-1].units) == ({}, -2)
+    return bench
+
+
+@pytest.mark.parametrize(("shown", "moved"), [(7, 0), (6, -1), (8, 1)])
+def test_a_rise_to_the_target_of_a_write_that_may_land_yet_is_taken_for_its_landing(
+    looks_settled: Bench, shown: int, moved: int
+) -> None:
+    bench, before = looks_settled, len(looks_settled.movements())
+    reads(bench, "market", shown, after_s=6)
+
+    movements = bench.movements()[before:]
+    assert [(movement.units, movement.why) for movement in movements] == (
+        [(moved, "landed late, less stock assumed")] if moved else []
+    )
+    assert (bench.level("market"), bench.on_hand(), bench.dirty("market")) == (shown, 5 + moved, ["a"])
+
+
+def test_a_write_lands_once(looks_settled: Bench) -> None:
+    bench = looks_settled
+    reads(bench, "market", 7, after_s=6)
+    reads(bench, "market", 6, after_s=6)
+    reads(bench, "market", 7, after_s=6)
+
+    assert [movement.units for movement in bench.movements()[-2:]] == [-1, 1]
+
+
+def test_after_a_reading_from_when_it_must_have_landed_a_rise_is_a_rise(looks_settled: Bench) -> None:
+    bench = looks_settled
+    reads(bench, "market", 5, after_s=MARKET.visible_within_s)
+    reads(bench, "market", 7, after_s=6)
+
+    assert [movement.units for movement in bench.movements()[-2:]] == [-2, 2]
+
+
+def test_a_level_below_the_target_is_no_landing(looks_settled: Bench) -> None:
+    bench = looks_settled
+    reads(bench, "market", 4, after_s=6)
+
+    assert bench.movements()[-1].units == -1
+
+
 # --- unknown: every story
 
 

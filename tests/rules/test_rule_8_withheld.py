@@ -75,6 +75,18 @@ def test_a_withheld_row_says_nothing_of_a_write_that_came_after_it(counted: Benc
     assert counted.level("store") == 7
 
 
+def test_a_rise_that_is_the_landing_of_a_write_would_move_nothing_and_is_not_withheld(counted: Bench) -> None:
+    counted.read("till", 7)
+    counted.write("market", Result.ACCEPTED)
+    for shown in (7, 5):
+        counted.later(6)
+        counted.read("market", shown)
+    counted.later(6)
+    merged = judge(counted, "market", {"A": 7}, window=counted.window())
+
+    assert (merged.withheld, merged.counts) == ([], {"landed": 1})
+
+
 def test_a_row_that_would_only_be_skipped_is_not_withheld(counted: Bench) -> None:
     counted.read("till", 7)
     counted.write("store", Result.ACCEPTED)
