@@ -147,6 +147,9 @@ class Capabilities:
     bulk_batch: int = 0
     #: The most refs that one call of :meth:`Channel.read` takes; 0 where single listings cannot be read.
     read_batch: int = 0
+    #: For how long after a full reading began :meth:`Channel.changed` may do instead of another one; 0: it is not
+    #: offered, or not wished for. Only where single listings can be read, too.
+    full_every_s: float = 0.0
     #: For how long after a write ended a reading may still show the level before it.
     settle_s: float = 0.0
     #: For how long an accepted write may stay invisible before it counts as lost.
@@ -239,6 +242,18 @@ class Channel(ABC):
         ``cursor``. The same one alone, where the rest cannot be parted or is not worth a call.
         """
         return [cursor]
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """Read the listings that the channel says were changed at or after ``since`` (aware), by its own clock.
+
+        Each page like one of :meth:`read_all`, without a cursor. Such a reading promises nothing: what it leaves out
+        may have been sold, where the channel does not count that as a change. Only for a channel whose
+        ``capabilities.full_every_s`` is not 0.
+
+        Raises:
+            channels.errors.Rejected: the channel cannot tell, such as because too much has changed; read everything.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not tell what has changed")
 
     @abstractmethod
     def read(self, refs: Sequence[str]) -> Page:

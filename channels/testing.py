@@ -111,6 +111,26 @@ class ChannelContract:
                 assert 1 <= len(parts) <= 3
                 assert sorted(found) == sorted(whole)
 
+    def test_what_was_changed_since_is_given_as_the_full_reading_gives_it(self, world: World) -> None:
+        self._needs_changes(world)
+        for number in range(30):
+            world.put(f"SKU-{number}", number)
+        whole = [row for page in read_everything(world.channel) for row in page.levels]
+        changed = [row for page in world.channel.changed(datetime.now(UTC) - timedelta(hours=1)) for row in page.levels]
+        assert sorted(changed) == sorted(whole)
+
+    def test_nothing_changed_since_is_no_error(self, world: World) -> None:
+        self._needs_changes(world)
+        world.put("A", 1)
+        assert levels(list(world.channel.changed(datetime.now(UTC) + timedelta(hours=1)))) == {}
+
+    def test_what_cannot_be_told_of_changes_is_a_channel_error(self, world: World) -> None:
+        self._needs_changes(world)
+        world.put("A", 1)
+        self._fault(world, "crash")
+        with pytest.raises(ChannelError):
+            list(world.channel.changed(datetime.now(UTC) - timedelta(hours=1)))
+
     def test_single_listings_are_read_as_the_full_reading_shows_them(self, world: World) -> None:
         self._needs_single_reads(world)
         for number in range(5):
@@ -245,6 +265,10 @@ class ChannelContract:
     def _needs_writes(self, world: World) -> None:
         if not world.channel.capabilities.writes:
             pytest.skip("this channel is only read")
+
+    def _needs_changes(self, world: World) -> None:
+        if not world.channel.capabilities.full_every_s:
+            pytest.skip("this channel does not tell what has changed")
 
     def _needs_single_reads(self, world: World) -> None:
         if not world.channel.capabilities.read_batch:

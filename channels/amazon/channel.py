@@ -67,6 +67,7 @@ class AmazonChannel(Channel):
             bulk_from=feed_from,
             bulk_batch=max(feed_from, FEED_BATCH) if feed_from else 0,
             read_batch=self._stock.read_batch,
+            full_every_s=self.settings.full_every_s,
             settle_s=self.settings.settle_s,
             visible_within_s=self.settings.visible_within_s,
             orders=True,
@@ -76,6 +77,12 @@ class AmazonChannel(Channel):
     def read_all(self, cursor: str | None = None) -> Iterator[Page]:
         """See :meth:`Channel.read_all`."""
         return self._stock.read_all(cursor)
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """See :meth:`Channel.changed`. Whether a sale counts as a change of its listing is not documented."""
+        if isinstance(self._stock, AmazonStock):
+            return Channel.changed(self, since)
+        return self._stock.changed(since)
 
     def read(self, refs: Sequence[str]) -> Page:
         """See :meth:`Channel.read`."""

@@ -161,24 +161,22 @@ class AmazonClient(HttpClient):
                 request_id=self.request_id(response),
             ) from error
 
-    def search(self, *, page_token: str = "") -> SearchResults:
+    def search(self, *, changed_after: datetime | None = None, page_token: str = "") -> SearchResults:
         """One page of the marketplace's listings by ``searchListingsItems``, in the order of their SKUs.
 
         The usual order is that of the last change, which a write in the middle of a reading would upset.
+        ``changed_after``: only those whose last change is not before it.
         """
         params = {"sortBy": "sku", "sortOrder": "ASC"}
+        if changed_after is not None:
+            params["lastUpdatedAfter"] = _iso(changed_after)
         if page_token:
             params["pageToken"] = page_token
-        return self._search(params)
+        return self._search(params, may_be_none=changed_after is not None)
 
     def look_up(self, skus: list[str]) -> SearchResults:
         """Up to 20 listings by their SKUs, which must hold no comma: ``searchListingsItems`` parts its list by them."""
-        try:
-            return self._search({"identifiersType": "SKU", "identifiers": ",".join(skus)})
-        except Rejected as error:
-            if error.status == 404:  # documented for a search, too: there is none of them
-                return SearchResults(number_of_results=0, items=[])
-            raise
+        return self._search({"identifiersType": "SKU", "identifiers": ",".join(skus)}, may_be_none=True)
 
     def get(self, sku: str) -> Listing | None:
         """One listing by ``getListingsItem``; ``None`` where there is none."""
@@ -202,7 +200,7 @@ class AmazonClient(HttpClient):
     ) -> Orders:
         """One page of the orders that the merchant or Amazon fulfils, by ``searchOrders``."""
         params: dict[str, str | int] = {
-            "lastUpdatedAfter": changed_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "lastUpdatedAfter": _iso(changed_after),
             "marketplaceIds": self.marketplace_id,
             "fulfilledBy": fulfilled_by.upper(),
             "includedData": "FULFILLMENT,CANCELLATION",
@@ -217,14 +215,23 @@ class AmazonClient(HttpClient):
         self._tokens.close()
         super().close()
 
-    def _search(self, params: Mapping[str, str]) -> SearchResults:
+    def _search(self, params: Mapping[str, str], *, may_be_none: bool = False) -> SearchResults:
         path = f"/listings/2021-08-01/items/{quote(self.seller_id, safe='')}"
         # A page is ten listings unless one asks for more, be it that twenty were named.
         fixed: dict[str, str | int] = {"includedData": PARTS, "pageSize": SEARCH_PAGE}
         fixed["marketplaceIds"] = self.marketplace_id
-        return self.ask(SEARCH_LISTINGS, "GET", path, SearchResults, params={**fixed, **params})
+        try:
+            return self.ask(SEARCH_LISTINGS, "GET", path, SearchResults, params={**fixed, **params})
+        except Rejected as error:
+            if may_be_none and error.status == 404:  # documented for a search, too: there is none of them
+                return SearchResults(number_of_results=0, items=[])
+            raise
 
     def _item(self, operation: str, sku: str) -> str:
         if sku in (".", ".."):
             raise Rejected(self.channel, operation, f"the SKU {sku!r} cannot stand in an address")
         return f"/listings/2021-08-01/items/{quote(self.seller_id, safe='')}/{quote(sku, safe='')}"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from channels.amazon import models
 from channels.amazon.client import SEARCH_PAGE, AmazonClient
+from channels.amazon.limits import SEARCH_LISTINGS
 from channels.amazon.models import Listing
 from channels.amazon.reports import ListingsReport
 from channels.contract import Page, Problem
+from channels.errors import Rejected
 
 #: The most listings that can be paged through in one search (model listings-items 2021-08-01).
 SEARCH_LIMIT = 1000
@@ -43,6 +46,24 @@ class MerchantStock:
             yield from self._reported(self._report.document(), 0)
         else:
             yield from self._searched(rest)
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """The listings that were changed, by search, if it can be paged through.
+
+        Raises:
+            Rejected: they are too many for that.
+        """
+        token = ""
+        while True:
+            results = self._client.search(changed_after=since, page_token=token)
+            if results.number_of_results > SEARCH_LIMIT:
+                words = f"{results.number_of_results} listings have changed, and a search shows {SEARCH_LIMIT}"
+                raise Rejected(self._client.channel, SEARCH_LISTINGS, words)
+            levels, problems = models.reading(models.listings(results.items))
+            yield Page(levels, problems)
+            token = results.next_token
+            if not token:
+                return
 
     def read(self, refs: Sequence[str]) -> Page:
         """These listings. One that Amazon has come to fulfil is left out, with a word about it."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from channels.amazon.limits import LIMITS
 from channels.contract import ChannelSettings
@@ -55,6 +55,10 @@ class AmazonSettings(ChannelSettings):
     stock: Literal["merchant", "amazon"] = "merchant"
     """Whose count is read: the merchant's own stock, or (only read, never written) what Amazon holds of his (FBA)."""
 
+    full_every_s: float = Field(default=0.0, ge=0)
+    """Seconds after a full reading in which a scheduled one reads only what was changed; 0: each one reads everything.
+    Sales may not count as changes: see ``docs/channels.md``. Not for ``stock = "amazon"``."""
+
     settle_s: float = Field(default=120.0, ge=0)
     """For how many seconds after a write a reading is not believed (Amazon publishes no figure; people see minutes)."""
 
@@ -96,3 +100,9 @@ class AmazonSettings(ChannelSettings):
     def quotas(self) -> Mapping[str, Quota]:
         """See :attr:`ChannelSettings.quotas`."""
         return {limit.operation: Quota(rate=limit.per_s, burst=limit.burst) for limit in LIMITS}
+
+    @model_validator(mode="after")
+    def _changes_are_offered(self) -> Self:
+        if self.full_every_s and self.stock == "amazon":
+            raise ValueError('full_every_s is not for stock = "amazon", which is always read whole')
+        return self

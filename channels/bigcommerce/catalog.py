@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from channels.batches import outcomes_of, write_split
 from channels.bigcommerce.client import BigCommerceClient
@@ -18,12 +19,12 @@ from channels.bigcommerce.models import (
     level_of,
     rows_of_products,
 )
-from channels.bigcommerce.models import Page as Collection
+from channels.bigcommerce.products import PAGE, by_id, changed_since, fetch
 from channels.contract import Outcome, Page, Result, Write
-from channels.errors import Denied, Incomprehensible
+from channels.errors import Denied
 
-#: The most products on one page (the catalogue's maximum ``limit``).
-PAGE = 250
+#: What a reading asks for: products with what of them counts stock.
+STOCK = {"include": "variants", "include_fields": PRODUCT_FIELDS}
 
 #: How many pages a part of a reading has at least: the last page of each is hardly ever full.
 PART_PAGES = 25
@@ -46,26 +47,18 @@ class CatalogStock:
         self._client = client
 
     def read_all(self, cursor: str | None) -> Iterator[Page]:
-        """Every listing, in the order of product ids; the cursor is the last product id, or ``after-last`` of a part.
-
-        Pages are cut by id and not by number: a product that is added or deleted meanwhile moves no other
-        product across the edge of a page.
-        """
+        """Every listing in the order of product ids; the cursor is the last product id, or ``after-last`` of a part."""
         after, end = _range(cursor)
         within: dict[str, str | int] = {"id:less": end + 1} if end else {}
-        while True:
-            products, total = self._page(
-                "read products", {"id:greater": after, **within, "sort": "id", "direction": "asc"}
-            )
-            if total and not (products and products[0].id > after):
-                reason = f"{total} products are said to follow the product {after}, and none was given"
-                raise Incomprehensible(self._client.channel, "read products", reason)
-            rows = rows_of_products(products)
-            last = total <= len(products)
-            after = after if not products else products[-1].id
-            yield Page(rows.levels, rows.problems, cursor=None if last else _cursor(after, end))
-            if last:
-                return
+        for part in by_id(self._client, "read products", STOCK | within, after):
+            rows = rows_of_products(part.products)
+            yield Page(rows.levels, rows.problems, cursor=None if part.last else _cursor(part.after, end))
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """The listings of products that were changed: as many by each call as of a full reading."""
+        for part in by_id(self._client, "read changed products", {**STOCK, **changed_since(since)}):
+            rows = rows_of_products(part.products)
+            yield Page(rows.levels, rows.problems)
 
     def split(self, cursor: str, parts: int) -> Sequence[str]:
         """By one call, parts of as many ids each. The last one has no end: there a product is found that is new."""
@@ -73,7 +66,7 @@ class CatalogStock:
         if end:
             return [cursor]
         highest: dict[str, str | int] = {"id:greater": after, "sort": "id", "direction": "desc", "limit": 1}
-        found, total = self._page("read the last product", highest)
+        found, total = fetch(self._client, "read the last product", STOCK | highest)
         parts = min(parts, total // (PAGE * PART_PAGES))
         if not found or parts < 2:
             return [cursor]
@@ -86,14 +79,9 @@ class CatalogStock:
         products = sorted({ref.product_id for text in refs if (ref := Ref.parse(text))})
         if not products:
             return Page([])
-        found, _ = self._page("read some products", {"id:in": ",".join(map(str, products))})
+        found, _ = fetch(self._client, "read some products", STOCK | {"id:in": ",".join(map(str, products))})
         rows = rows_of_products(found)
         return Page(asked_for(rows.levels, refs), rows.problems)
-
-    def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Product], int]:
-        params = {"include": "variants", "include_fields": PRODUCT_FIELDS, "limit": PAGE, **filters}
-        page = self._client.fetch(operation, "/v3/catalog/products", params, Collection[Product])
-        return page.data, page.meta.pagination.total
 
     def write(self, writes: Sequence[Write], until: float = math.inf) -> list[Outcome]:
         """Levels of products by tens and of variants by fifties."""

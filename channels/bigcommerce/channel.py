@@ -56,6 +56,7 @@ class BigCommerceChannel(Channel):
             relative=self.settings.write == "relative",
             write_batch=self._stock.write_batch,
             read_batch=self._stock.read_batch,
+            full_every_s=self.settings.full_every_s,
             settle_s=self._stock.settle_s if self.settings.settle_s is None else self.settings.settle_s,
             # an adjustment that was taken is applied in the background; a catalogue answer that shows another
             # level than the one sent may be of a sale, or of a write that was laid over by another
@@ -73,6 +74,10 @@ class BigCommerceChannel(Channel):
     def split(self, cursor: str, parts: int) -> Sequence[str]:
         """See :meth:`Channel.split`."""
         return self._stock.split(cursor, parts)
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """See :meth:`Channel.changed`. Whether a change of stock counts as one of its product is not documented."""
+        return self._stock.changed(since)
 
     def read(self, refs: Sequence[str]) -> Page:
         """See :meth:`Channel.read`."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from channels.batches import outcomes_of
 from channels.bigcommerce.adjustments import Batch, after_refusal, identity_of
 from channels.bigcommerce.client import BigCommerceClient
 from channels.bigcommerce.models import Item, Ref, asked_for, rows_of_items
 from channels.bigcommerce.models import Page as Collection
+from channels.bigcommerce.products import by_id, changed_since
 from channels.contract import MAX_UNITS, Outcome, Page, Result, Write
 from channels.errors import ChannelError, Denied, Incomprehensible, Rejected, Throttled, Unreachable
 
@@ -79,6 +81,13 @@ class InventoryStock:
             yield Page(rows.levels, rows.problems, cursor=None if last else str(number))
             if last:
                 return
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """The items of products that were changed: the catalogue names them, for this API has no such filter."""
+        for part in by_id(self._client, "name changed products", {"include_fields": "id", **changed_since(since)}):
+            for items in self._listed("product_id:in", [product.id for product in part.products]):
+                rows = rows_of_items(items, self._location_id)
+                yield Page(rows.levels, rows.problems)
 
     def split(self, cursor: str, parts: int) -> Sequence[str]:
         """The rest as it is: pages by number move when an item comes or goes, and the less the sooner they are read."""
@@ -177,15 +186,16 @@ class InventoryStock:
         parsed = [ref for text in refs if (ref := Ref.parse(text))]
         products = sorted({ref.product_id for ref in parsed if ref.variant_id is None})
         variants = sorted({ref.variant_id for ref in parsed if ref.variant_id is not None})
-        items: list[Item] = []
-        for name, ids in (("product_id:in", products), ("variant_id:in", variants)):
-            number, total = 1, len(ids)
-            while (number - 1) * PAGE < total:
-                some = ",".join(map(str, ids))
-                found, total = self._page("read some inventory", {name: some, "limit": PAGE, "page": number})
-                items += found
-                number += 1
-        return items
+        named = (("product_id:in", products), ("variant_id:in", variants))
+        return [item for name, ids in named for page in self._listed(name, ids) for item in page]
+
+    def _listed(self, name: str, ids: Sequence[int]) -> Iterator[list[Item]]:
+        """The items with these ids, a page at a time; no call where there are none."""
+        number, total, some = 1, len(ids), ",".join(map(str, ids))
+        while (number - 1) * PAGE < total:
+            found, total = self._page("read some inventory", {name: some, "limit": PAGE, "page": number})
+            yield found
+            number += 1
 
     def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Item], int]:
         params = {"location_id:in": self._location_id, **filters}

@@ -53,6 +53,10 @@ class BigCommerceSettings(ChannelSettings):
     webhook_auth: WebhookAuth = "standard"
     """How webhooks are verified: ``standard`` (Standard Webhooks), ``header`` (our own secret) or ``body`` (HMAC)."""
 
+    full_every_s: float = Field(default=0.0, ge=0)
+    """Seconds after a full reading in which a scheduled one reads only what was changed; 0: each one reads everything.
+    Sales may not count as changes: see ``docs/channels.md``."""
+
     settle_s: float | None = Field(default=None, ge=0)
     """Seconds after a write in which a reading may still show the level before it; unset: 2 (``catalog``) or 5."""
 

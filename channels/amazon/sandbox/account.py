@@ -97,6 +97,8 @@ class Account:
         self.seller_id = seller_id
         self.marketplace_id = marketplace_id
         self.visible_after_s = visible_after_s
+        #: Whether a sale, or one that is given back, touches the date of its listing's last change.
+        self.stock_touches_date = False
         #: How the seller stands in the marketplace.
         self.is_participating = True
         self.has_suspended_listings = False
@@ -266,7 +268,8 @@ class Account:
         return listing.stock.get(MERCHANT, listing.fulfillable)
 
     def _take(self, listing: MockListing, units: int) -> None:
-        listing.updated_at = self.clock()
+        if self.stock_touches_date:
+            listing.updated_at = self.clock()
         if MERCHANT in listing.stock:
             listing.stock[MERCHANT] = (listing.stock[MERCHANT] or 0) - units
         else:

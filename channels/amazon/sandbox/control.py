@@ -88,10 +88,12 @@ def blueprint(sandbox: AmazonSandbox) -> Blueprint:
         """How the mock behaves, by any of these names.
 
         ``visible_after_s``, ``rate_scale`` (null: no limits), ``token_lives_s``, ``report_takes_s``, ``feed_takes_s``,
-        and ``notifications``: how many copies of each are put into the queue (0: none).
+        ``stock_touches_date`` (whether a sale counts as a change of its listing), and ``notifications``: how many
+        copies of each are put into the queue (0: none).
         """
         body = _body()
         account.visible_after_s = body.get("visible_after_s", account.visible_after_s)
+        account.stock_touches_date = body.get("stock_touches_date", account.stock_touches_date)
         sandbox.buckets.scale = body.get("rate_scale", sandbox.buckets.scale)
         sandbox.reports.takes_s = body.get("report_takes_s", sandbox.reports.takes_s)
         sandbox.feeds.takes_s = body.get("feed_takes_s", sandbox.feeds.takes_s)

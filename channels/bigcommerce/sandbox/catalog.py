@@ -134,14 +134,22 @@ def _filtered(store: Store) -> list[Product]:
         wanted = {sku.strip().casefold() for sku in args.get("sku:in", args.get("sku", "")).split(",")}
         found = [product for product in found if product.sku.casefold() in wanted]
     if "date_modified:min" in args:
-        since = datetime.fromisoformat(args["date_modified:min"]).timestamp()
-        found = [product for product in found if product.modified_at >= since]
+        since = _moment(store, args["date_modified:min"])
+        found = [product for product in found if int(product.modified_at) >= since]  # dates are of whole seconds
     sort = args.get("sort", "id")
     if sort not in SORTS:
         raise Refused(problem(422, f"The sandbox does not sort by {sort}"))
     if sort != "id":
         found.sort(key=SORTS[sort])
     return found[::-1] if args.get("direction") == "desc" else found
+
+
+def _moment(store: Store, text: str) -> float:
+    """A date, in unix seconds; to one without a time the store adds the time of day that it is."""
+    moment, now = datetime.fromisoformat(text), datetime.fromtimestamp(store.clock(), UTC)
+    if len(text) <= len("2026-01-31"):
+        moment = datetime.combine(moment, now.timetz())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _by_id(store: Store) -> list[Product]:

@@ -98,7 +98,8 @@ def _carry_out(store: Store, changes: list[tuple[Stocked, int, int]], *, relativ
     def apply() -> None:
         for item, place, quantity in changes:
             if store.has(item):
-                store.change(item, place, (item.at(place).on_hand or 0) + quantity if relative else quantity)
+                before = item.at(place).on_hand or 0
+                store.change(item, place, before + quantity if relative else quantity, by="inventory")
 
     store.later(apply)
     return jsonify({"transaction_id": str(uuid.uuid4())})

@@ -10,6 +10,7 @@ from itertools import count
 from channels.bigcommerce.sandbox.quota import Quota
 from channels.bigcommerce.sandbox.world import (
     DEFAULT_LOCATION,
+    By,
     Hook,
     Line,
     Order,
@@ -123,6 +124,7 @@ class Store:
             product = self.product_of(item)
             if isinstance(item, Variant) and item.sku_id is not None:
                 product.variants.remove(item)
+                product.modified_at = self.clock()
                 self._tell("store/sku/deleted", _sku_event(item))
             else:
                 del self.products[product.id]
@@ -135,6 +137,7 @@ class Store:
             item = self.find(sku)
             item.sku = new
             product = self.product_of(item)
+            product.modified_at = self.clock()
             if product.base_variant_id is not None:
                 product.sku = product.variants[0].sku = new
             self._index()
@@ -252,16 +255,17 @@ class Store:
 
     # What the API does.
 
-    def change(self, item: Stocked, location: int, on_hand: int, *, by_order: bool = False) -> None:
-        """Let an item have so much on hand at a location from now on."""
+    def change(self, item: Stocked, location: int, on_hand: int, *, by: By = "catalogue") -> None:
+        """Let an item have so much on hand at a location from now on. ``by``: the way it came about."""
         with self.lock:
             stock = item.at(location)
             before = stock.on_hand or 0
             stock.before, stock.changed_at = stock.on_hand, self.clock()
             stock.on_hand = min(on_hand, MAX_UNITS)
-            self.product_of(item).modified_at = self.clock()
+            if by == "catalogue" or self.switches.stock_touches_date:
+                self.product_of(item).modified_at = self.clock()
             if stock.on_hand != before:
-                self._tell_of_stock(item, location, stock, before, by_order=by_order)
+                self._tell_of_stock(item, location, stock, before, by_order=by == "order")
 
     def later(self, action: Callable[[], None]) -> None:
         """Do something when the delay of adjustments has passed; at once where there is none."""
@@ -305,7 +309,7 @@ class Store:
             if item is not None and self.product_of(item).tracking != "none":
                 stock = item.at(DEFAULT_LOCATION)
                 difference = -line.quantity if taken else line.quantity
-                self.change(item, DEFAULT_LOCATION, (stock.on_hand or 0) + difference, by_order=True)
+                self.change(item, DEFAULT_LOCATION, (stock.on_hand or 0) + difference, by="order")
 
     def _item_of(self, line: Line) -> Stocked | None:
         product = self.products.get(line.product_id)

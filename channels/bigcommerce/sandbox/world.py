@@ -8,6 +8,9 @@ from typing import Literal
 
 Tracking = Literal["none", "product", "variant"]
 
+#: By what a level was changed: by an order, by the Inventory API, or by the catalogue, be it the control panel's.
+By = Literal["order", "inventory", "catalogue"]
+
 #: The store's default location, which cannot be deleted; its stock is what the catalogue shows.
 DEFAULT_LOCATION = 1
 
@@ -114,6 +117,8 @@ class Switches:
     silent_batches: int = 0
     #: What the catalogue shows of a store with several locations.
     catalog_level: Literal["default", "total"] = "default"
+    #: Whether a change of stock by an order or by the Inventory API touches the date of its product.
+    stock_touches_date: bool = False
     #: Whether the Inventory API lists items whose product is not tracked.
     list_untracked: bool = False
     #: Whether deliveries are signed (Standard Webhooks), and whether repeated ones are signed anew.

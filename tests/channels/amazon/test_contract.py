@@ -63,8 +63,8 @@ class AmazonWorld:
 
 class TestTheContract(ChannelContract):
     @pytest.fixture
-    def world(self, sandbox: AmazonSandbox, channel: AmazonChannel, clock) -> World:
-        return AmazonWorld(sandbox, channel, clock.advance)
+    def world(self, sandbox: AmazonSandbox, connect, clock) -> World:
+        return AmazonWorld(sandbox, connect(full_every_s=3600), clock.advance)
 
 
 class Warehouse(AmazonWorld):

@@ -62,7 +62,7 @@ class _EachMode(ChannelContract):
 
     @pytest.fixture
     def world(self, sandbox: BigCommerceSandbox, connect: Callable[..., BigCommerceChannel]) -> Shop:
-        return Shop(sandbox, connect(write=self.write))
+        return Shop(sandbox, connect(write=self.write, full_every_s=3600))
 
 
 class TestTheContractByCatalogue(_EachMode):

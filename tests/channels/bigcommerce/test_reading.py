@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.bigcommerce import BigCommerceChannel, catalog
+from channels.bigcommerce import BigCommerceChannel, catalog, products
 from channels.bigcommerce.models import Item, Product, Ref, rows_of_items, rows_of_products
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.contract import MAX_UNITS, Level
@@ -217,6 +217,7 @@ def test_the_rest_of_a_catalogue_is_parted_by_its_ids(
     store: Store, channel: BigCommerceChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog, "PAGE", 2)
+    monkeypatch.setattr(products, "PAGE", 2)
     monkeypatch.setattr(catalog, "PART_PAGES", 3)
     for number in range(40):
         store.add(f"SKU-{number}", number)
