@@ -2,8 +2,10 @@
 
 A full reading may go on over several tasks: how far it has come stands in the store, ``is:pull:<channel>``:
 
-``wanted``
-    When it was last asked for (ms); absent once a reading that began later has ended.
+``wanted``, ``asked``, ``unsure``
+    When a full reading was last asked for (ms), and one of which what has changed is enough (:mod:`sync.changes`); and
+    when something was last heard of that only a full one can tell. Each is absent once a reading that began later and
+    does for it has ended.
 ``began``, ``cursor``, ``rows``, ``resumed``
     The reading under way: its start, where it goes on (a line for each lane), the rows so far, whether it was ever
     taken up again.
@@ -11,6 +13,8 @@ A full reading may go on over several tasks: how far it has come stands in the s
     What the guard has counted of it so far, and in how many pages.
 ``finished``, ``finished_began``, ``last_rows``, ``last_errors``
     When the last full reading ended and began, how many rows it had, and, if it was believed, how many bad ones.
+``believed``, ``changed``
+    When the last full reading began that was believed, and when the last one of what has changed (ms).
 """
 
 from __future__ import annotations
@@ -48,7 +52,10 @@ TOLD_S = 24 * 3600
 class PullState:
     """How far the full reading of a channel has come. Times are milliseconds by the store's clock, 0 for never."""
 
+    #: When a full reading was last asked for, any reading, and when only a full one would do from then on.
     wanted_ms: int
+    asked_ms: int
+    unsure_ms: int
     began_ms: int
     cursor: str | None
     rows: int
@@ -61,6 +68,14 @@ class PullState:
     figures: Figures
     pages: int
     last_errors: int
+    #: When the last full reading began that was believed, and the last one of what has changed.
+    believed_ms: int
+    changed_ms: int
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether somebody waits for a reading, full or not."""
+        return bool(self.wanted_ms or self.asked_ms)
 
     @property
     def cursors(self) -> Sequence[str]:
@@ -78,11 +93,21 @@ class Pulls:
         """Ask for a full reading that begins from now on."""
         self.store.client.hset(_key(channel), "wanted", str(now_ms))
 
+    def ask(self, channel: str, now_ms: int) -> None:
+        """Ask for a reading that begins from now on, be it of what has changed."""
+        self.store.client.hset(_key(channel), "asked", str(now_ms))
+
+    def doubt(self, channel: str, now_ms: int) -> None:
+        """Something has happened that only a full reading can tell, so the next one is to be full."""
+        self.store.client.hset(_key(channel), "unsure", str(now_ms))
+
     def state(self, channel: str) -> PullState:
         """How far it has come."""
         fields = cast("dict[str, str]", self.store.client.hgetall(_key(channel)))
         return PullState(
             wanted_ms=int(fields.get("wanted", 0)),
+            asked_ms=int(fields.get("asked", 0)),
+            unsure_ms=int(fields.get("unsure", 0)),
             began_ms=int(fields.get("began", 0)),
             cursor=fields.get("cursor"),
             rows=int(fields.get("rows", 0)),
@@ -93,6 +118,8 @@ class Pulls:
             figures=Figures(*json.loads(fields.get("figures", "[]"))),
             pages=int(fields.get("pages", 0)),
             last_errors=int(fields.get("last_errors", 0)),
+            believed_ms=int(fields.get("believed", 0)),
+            changed_ms=int(fields.get("changed", 0)),
         )
 
     def begin(self, channel: str, now_ms: int) -> None:
@@ -112,19 +139,24 @@ class Pulls:
     ) -> bool:
         """A page has been applied. False: another reading has begun since this one did, which then ends here."""
         counted: dict[str, str | int] = {"rows": rows, "figures": json.dumps(figures), "pages": pages}
-        return self._note(channel, began_ms, counted | ({"cursor": cursor} if cursor else {}))
+        return self._note(channel, began_ms, counted | ({"cursor": cursor} if cursor else {}), under_way=True)
 
     def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> bool:
         """The full reading has ended. False: another one has begun since this one did."""
-        gone = ["wanted", "began", "cursor", "rows", "resumed", "figures", "pages"]
+        gone = ["wanted", "asked", "unsure", "began", "cursor", "rows", "resumed", "figures", "pages"]
         ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
-        return self._note(
-            channel, state.began_ms, ended | ({"last_errors": state.figures.errors} if believed else {}), *gone
-        )
+        if believed:
+            ended |= {"believed": state.began_ms, "last_errors": state.figures.errors}
+        return self._note(channel, state.began_ms, ended, *gone, under_way=True)
 
-    def _note(self, channel: str, began_ms: int, fields: Mapping[str, str | int], *gone: str) -> bool:
+    def changes_read(self, channel: str, began_ms: int) -> None:
+        """What had changed when this reading began is merged, to its last page."""
+        self._note(channel, began_ms, {"changed": began_ms}, "asked", under_way=False)
+
+    def _note(self, channel: str, began_ms: int, fields: Mapping[str, str | int], *gone: str, under_way: bool) -> bool:
         pairs = [part for pair in fields.items() for part in pair]
-        return bool(self.store.run("pull_note", [Call([_key(channel)], [began_ms, len(fields), *pairs, *gone])])[0])
+        arguments = [began_ms, int(under_way), len(fields), *pairs, *gone]
+        return bool(self.store.run("pull_note", [Call([_key(channel)], arguments)])[0])
 
     def _replace(self, channel: str, fields: Mapping[Any, Any], *gone: str) -> None:
         pipeline = self.store.client.pipeline(transaction=True)
@@ -189,7 +221,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     ):
         _note_absent(context, name, finished.began_ms)
     pulls.finish(name, finished, context.store.now_ms(), believed=believed)
-    log.info("%s: %d listings read: %s", name, rows, _figures(merged))
+    log.info("%s: %d listings read: %s", name, rows, figures_of(merged))
     return True
 
 
@@ -251,7 +283,8 @@ def _note_absent(context: Context, name: str, began_ms: int) -> None:
         Pulls(context.store).want(name, context.store.now_ms())  # their levels are to be opened anew
 
 
-def _figures(merged: Merged) -> str:
+def figures_of(merged: Merged) -> str:
+    """What became of the rows of a reading, in words."""
     return ", ".join(f"{count} {what}" for what, count in sorted(merged.counts.items())) or "nothing new"
 
 

@@ -15,10 +15,10 @@ import redis
 from channels.errors import ChannelError, Throttled, Unanswered
 from channels.webhooks import BadEvent
 from sync import audit as auditing
+from sync import changes, webhooks
 from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
-from sync import webhooks
 from sync.bells import Bells
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
@@ -54,13 +54,13 @@ def reconcile(channel: str | None = None) -> None:
     """Pull one channel or all, then push whatever is now wrong."""
     context = app.context
     for name in context.named(channel):
-        Pulls(context.store).want(name, context.store.now_ms())
+        Pulls(context.store).ask(name, context.store.now_ms())
         bells.ring("sync.pull", name)
 
 
 @app.task(name="sync.pull")
 def pull(channel: str, skus: list[str] | None = None) -> None:
-    """Read levels (all, or these) into the stock of record."""
+    """Read levels (all or what has changed, or these) into the stock of record."""
     if skus is not None:
 
         def these(_: Deadline) -> bool:
@@ -70,7 +70,7 @@ def pull(channel: str, skus: list[str] | None = None) -> None:
 
         _guarded("sync.pull", channel, these, alone=False)
         return
-    _guarded("sync.pull", channel, lambda deadline: pulling.pull(app.context, channel, deadline))
+    _guarded("sync.pull", channel, lambda deadline: changes.pull(app.context, channel, deadline))
 
 
 @app.task(name="sync.push")
@@ -173,7 +173,7 @@ def sweep() -> None:
         now_ms = context.store.now_ms()
         waiting = context.worklist.waiting(name, now_ms)
         wanted = {
-            "sync.pull": Pulls(context.store).state(name).wanted_ms,
+            "sync.pull": Pulls(context.store).state(name).waited_for,
             "sync.refresh": waiting.due and channel.capabilities.read_batch,
             "sync.push": not recovering
             and channel.capabilities.writes

@@ -72,6 +72,8 @@ def keep(context: Context, channel: str, event: Event) -> Kept:
     """Put into the store what an event asks for, unless it is a repetition."""
     store = context.store
     now_ms = store.now_ms()
+    if event.gone:
+        Pulls(store).doubt(channel, now_ms)
     whole = event.whole or _late(event, now_ms)
     if whole and not all(due < 0 for due in store.run("keep", _calls(channel, event, now_ms, look=True))):
         whole = event.whole or _first_of_an_outage(store, channel)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -265,6 +266,9 @@ class Shop:
     #: All writes that were sent, and all refs that were read one by one.
     written: list[Write] = field(default_factory=list)
     looked_at: list[str] = field(default_factory=list)
+    #: What the channel says has changed, by ref; and since when it was asked for that.
+    changed: list[str] = field(default_factory=list)
+    asked_since: list[datetime] = field(default_factory=list)
 
     def put(self, sku: str, units: int, ref: str = "") -> None:
         ref = ref or f"ref-{fold(sku)}"
@@ -309,6 +313,11 @@ class MemoryChannel(Channel):
             page = self._page(refs[start:end], str(end) if end < len(refs) else None)
             yield page
             start = end
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        self.shop.asked_since.append(since)
+        for start in range(0, max(1, len(self.shop.changed)), self.page):
+            yield self._page(self.shop.changed[start : start + self.page], None)
 
     def read(self, refs: Sequence[str]) -> Page:
         assert len(refs) <= self.capabilities.read_batch

@@ -5,6 +5,9 @@ first few that move stock, which no limit is meant for: an ordinary sale need no
 in the store (:mod:`sync.guard.withheld`), and at the end all of it is believed or held. Of a file nothing is merged
 before its end but rows that say what is known already.
 
+A reading of what has changed (:mod:`sync.changes`) is kept and judged so, too. It shows a part, so nothing is missing
+from it and shares of all units say nothing about it: as of single listings, only falls to zero are judged.
+
 Of single listings, read because of hints or before a write, only falls to zero are judged, together with those of the
 last minutes: a burst of hints is seen as one.
 """
@@ -38,9 +41,10 @@ AT_ONCE = 0.01
 
 @dataclass(slots=True)
 class Watch:
-    """The judgement of one full reading of a channel, from its first page to its end.
+    """The judgement of one reading of a channel, from its first page to its end.
 
-    ``began_ms``: when it began; ``figures`` and ``pages``: what the pages so far have shown, and how many they were.
+    ``began_ms``: when it began; ``figures`` and ``pages``: what the pages so far have shown, and how many they were;
+    ``whole``: whether it is a full one.
     """
 
     context: Context
@@ -48,6 +52,7 @@ class Watch:
     began_ms: int
     figures: Figures = NOTHING
     pages: int = 0
+    whole: bool = True
     _doubted: bool = field(default=False, init=False)
     _file: Figures | None = field(default=None, init=False)
     _sample: list[Mapping[str, Any]] = field(default_factory=list, init=False)
@@ -83,11 +88,13 @@ class Watch:
         if self._file is not None:  # its last page never came: it is given again whole
             self._shelf.clear()
             self._file = None
-        shows_all = self.channel.capabilities.read_batch > 0
+        shows_all = self.whole and self.channel.capabilities.read_batch > 0
         found = self.figures._replace(
             missing=max(0, self.context.ledger.listings(name) - rows) if shows_all else 0,
             errors=max(0, self.figures.errors - errors_before),
         )
+        if not self.whole and found.zeroed:
+            found = found._replace(zeroed=_tally(self.context, name, found.zeroed))
         approved = holds.allowed("reading", name, self.context.store.now_ms())
         words = judge_reading(found, self._limits, approved, full=shows_all) if known else []
         if words:

@@ -33,7 +33,7 @@ BEAT = "celerybeat@"
 #: How full the store's memory may be.
 FULL = 0.8
 
-#: How many rounds of the schedule may pass without a full reading.
+#: How many rounds of the schedule may pass without a full reading; of full readings, where most read what has changed.
 ROUNDS = 3
 
 
@@ -244,8 +244,9 @@ def fared(context: Context, name: str, round_: timedelta | None) -> Iterator[Fin
         return
     age = timedelta(milliseconds=now_ms - finished_ms)
     what = f"the last full reading ended {words_of(age)} ago"
+    round_ = round_ and max(round_, timedelta(seconds=context.channel(name).capabilities.full_every_s))
     if round_ is not None and age > ROUNDS * round_:
-        advice = f"The schedule reads every {words_of(round_)}: check the scheduler, the workers and the channel."
+        advice = f"One is due every {words_of(round_)}: check the scheduler, the workers and the channel."
         yield Finding(Severity.WARNING, "reading", what, advice)
     else:
         yield Finding(Severity.OK, "reading", what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from sync.pull import Pulls
 from sync.storage import embedded
 from sync.storage.store import Store
 from sync.views import doctor
-from tests.conftest import Town, unreachable
+from tests.conftest import CHANNELS, STORE, Town, unreachable
 
 WELL = {"role": "master", "aof_enabled": 1, "aof_last_write_status": "ok", "maxmemory": 0}
 
@@ -76,6 +77,14 @@ def test_a_channel_that_is_read_no_more_is_a_warning(town: Town) -> None:
     town.context.store.clock.advance(3600)  # type: ignore[attr-defined]
     assert bad(list(doctor.fared(town.context, "store", timedelta(minutes=15)))) == [("warning", "reading")]
     assert bad(list(doctor.fared(town.context, "store", timedelta(hours=1)))) == []
+
+
+def test_a_channel_that_is_mostly_asked_for_changes_may_be_read_whole_more_seldom(store: Store) -> None:
+    town = Town.build(store, {**CHANNELS, "store": replace(STORE, full_every_s=3600)})  # type: ignore[arg-type]
+    _read_whole(town)
+    for hours, found in ((2, []), (2, [("warning", "reading")])):
+        store.clock.advance(hours * 3600)  # type: ignore[attr-defined]
+        assert bad(list(doctor.fared(town.context, "store", timedelta(minutes=15)))) == found
 
 
 def test_a_channel_in_trouble_is_told_with_its_words(town: Town) -> None:

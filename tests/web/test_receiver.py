@@ -248,6 +248,7 @@ def test_a_listing_that_is_gone_is_read_and_a_full_reading_asked_for(desk: Desk)
     desk.send(desk.event(scope="store/product/deleted", data={"type": "product", "id": 7}))
     assert set(desk.marks) == {"p7"}
     assert desk.tasks == ["sync.reconcile", "sync.refresh"]
+    assert desk.store.client.hexists("is:pull:store", "unsure"), "what has changed would not tell"
 
 
 def test_a_change_that_names_nothing_asks_for_a_full_reading_now(desk: Desk) -> None:

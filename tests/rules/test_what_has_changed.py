@@ -1,0 +1,355 @@
+"""Readings of what has changed, between full ones: they add news, and nothing rests on what they leave out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.errors import ChannelError, Denied, Incomprehensible, Rejected, Throttled, Unanswered, Unreachable
+from sync.changes import MARGIN_S, pull, since
+from sync.deadline import Deadline
+from sync.guard.holds import Kind
+from sync.pull import Pulls, PullState
+from sync.pull import pull as pull_all
+from sync.push import push
+from sync.refresh import refresh
+from sync.stock import recovery
+from sync.stock.records import Record
+from tests.conftest import CHANNELS, STORE, TimedStore, Town, unreachable
+
+SKUS = [f"S{number:02}" for number in range(40)]
+REFS = [f"ref-{sku.lower()}" for sku in SKUS]
+EVERY_S = 6 * 3600.0
+
+
+@pytest.fixture
+def town(store: TimedStore) -> Town:
+    """40 SKUs at 10 everywhere, and the store tells what has changed."""
+    town = Town.build(store, {**CHANNELS, "store": replace(STORE, read_batch=30, full_every_s=EVERY_S)})
+    for sku in SKUS:
+        town.put(sku, 10)
+    for name, channel in town.context.channels.items():
+        channel.page = 8  # type: ignore[attr-defined]
+        read(town, name)
+    for name in ("store", "market"):
+        push(town.context, name, Deadline(60))
+    return town
+
+
+def read(town: Town, name: str = "store") -> None:
+    """The schedule has a channel read, a minute after whatever was before."""
+    town.context.store.clock.advance(60)  # type: ignore[attr-defined]
+    Pulls(town.context.store).ask(name, town.context.store.now_ms())
+    while not pull(town.context, name, Deadline(60)):
+        pass
+
+
+def state(town: Town, name: str = "store") -> PullState:
+    return Pulls(town.context.store).state(name)
+
+
+def record(town: Town, sku: str) -> Record:
+    (found,) = town.context.ledger.records([sku])
+    return found
+
+
+def on_hand(town: Town, sku: str = "S00") -> int | None:
+    return record(town, sku).on_hand
+
+
+def was_full(town: Town) -> bool:
+    """Whether the next reading is a full one."""
+    before = state(town).finished_began_ms
+    read(town)
+    return state(town).finished_began_ms != before
+
+
+# --- what it shows, and what it does not
+
+
+def test_between_full_readings_only_what_has_changed_is_read(town: Town) -> None:
+    before = state(town).finished_began_ms
+    pages: list[int] = []
+    town.store.shop.before_page = lambda: pages.append(1)
+    town.store.shop.sell("S00", 3)
+    town.store.shop.changed = ["ref-s00"]
+    read(town)
+
+    assert on_hand(town) == 7
+    assert len(pages) == 1
+    assert not state(town).waited_for
+    assert state(town).finished_began_ms == before, "it is no full reading"
+
+
+def test_a_channel_that_does_not_tell_is_read_whole(town: Town) -> None:
+    before = state(town, "market").finished_began_ms
+    read(town, "market")
+    assert state(town, "market").finished_began_ms > before
+    assert town.market.shop.asked_since == []
+
+
+def test_what_it_does_not_show_is_neither_missing_nor_zero_nor_noted_as_read(town: Town) -> None:
+    before = [one.listings["store"] for one in town.context.ledger.every_record()]
+    town.store.shop.units.clear()
+    read(town)
+
+    assert [one.listings["store"] for one in town.context.ledger.every_record()] == before
+    assert [one.on_hand for one in town.context.ledger.every_record()] == [10] * 40
+    assert town.context.holds.open_ones() == []
+
+
+def test_a_sale_that_does_not_touch_the_date_is_found_by_the_next_full_reading(town: Town) -> None:
+    town.store.shop.sell("S00", 3)
+    read(town)
+    assert on_hand(town) == 10
+
+    town.context.store.clock.advance(EVERY_S)  # type: ignore[attr-defined]
+    read(town)
+    assert on_hand(town) == 7
+
+
+def test_a_row_read_too_near_a_write_is_marked_to_be_read_again(town: Town) -> None:
+    town.till.shop.sell("S00", 2)
+    pull_all(town.context, "till", Deadline(60))
+    push(town.context, "store", Deadline(60))
+    town.store.shop.sell("S00", 1)
+    town.store.shop.changed = ["ref-s00"]
+    Pulls(town.context.store).ask("store", town.context.store.now_ms())
+    pull(town.context, "store", Deadline(60))
+    assert on_hand(town) == 8
+
+    town.context.store.clock.advance(10)  # type: ignore[attr-defined]
+    refresh(town.context, "store", Deadline(60))
+    assert on_hand(town) == 7
+
+
+# --- from when on
+
+
+def test_it_goes_back_to_the_begin_of_the_last_reading_and_a_margin_further(town: Town) -> None:
+    began_ms = [state(town).finished_began_ms]
+    for _ in range(3):
+        read(town)
+        began_ms.append(state(town).changed_ms)
+
+    assert began_ms == sorted(set(began_ms))
+    asked_ms = [round(at.timestamp() * 1000) for at in town.store.shop.asked_since]
+    assert asked_ms == [ms - MARGIN_S * 1000 for ms in began_ms[:3]]
+
+
+@pytest.mark.parametrize("error", [unreachable(), Unanswered("store", "read", "reset")])
+def test_one_that_died_half_way_is_made_again_from_where_it_began(town: Town, error: ChannelError) -> None:
+    town.store.shop.changed = REFS[:10]  # two pages
+    for sku in SKUS[:10]:
+        town.store.shop.sell(sku, 1)
+    pages = 0
+
+    def dies() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise error
+
+    town.store.shop.before_page = dies
+    with pytest.raises(type(error)):
+        read(town)
+    assert state(town).waited_for, "the sweeper rings again"
+    assert state(town).changed_ms == 0
+
+    read(town)
+    first, again = town.store.shop.asked_since
+    assert first == again
+    assert sum(one.on_hand or 0 for one in town.context.ledger.every_record()) == 390
+
+
+def test_a_wish_that_came_while_it_was_made_stands(town: Town) -> None:
+    town.store.shop.before_page = lambda: Pulls(town.context.store).ask("store", town.context.store.now_ms())
+    pull(town.context, "store", Deadline(60))
+    assert state(town).asked_ms
+
+
+# --- when a full one is made instead
+
+
+def test_a_full_reading_is_made_when_the_last_one_is_too_old(town: Town) -> None:
+    assert not was_full(town)
+    town.context.store.clock.advance(EVERY_S)  # type: ignore[attr-defined]
+    assert was_full(town)
+    assert not was_full(town)
+
+
+def test_whoever_asks_for_a_full_reading_gets_one(town: Town) -> None:
+    Pulls(town.context.store).want("store", town.context.store.now_ms())
+    assert was_full(town)
+    assert not was_full(town)
+
+
+def test_a_full_reading_that_was_interrupted_goes_on(town: Town) -> None:
+    Pulls(town.context.store).want("store", town.context.store.now_ms())
+    town.store.shop.before_page = lambda: setattr(town.store.shop, "trouble", unreachable())
+    with pytest.raises(Unreachable):
+        read(town)
+    town.store.shop.trouble, town.store.shop.before_page = None, lambda: None
+    assert state(town).cursors
+    assert was_full(town)
+    assert town.store.shop.asked_since == []
+    assert state(town).asked_ms, "what changed after its begin is read next"
+
+
+def test_a_listing_that_is_said_to_be_gone_makes_the_next_one_full(town: Town) -> None:
+    Pulls(town.context.store).doubt("store", town.context.store.now_ms())
+    assert was_full(town)
+    assert not was_full(town)
+
+
+def test_a_listing_seen_for_the_first_time_makes_the_next_one_full(town: Town) -> None:
+    """It may be an old one under a new SKU, which only a full reading can tell."""
+    town.store.shop.put("NEW", 10, "ref-s00")
+    town.store.shop.changed = ["ref-s00"]
+    assert not was_full(town)
+    town.store.shop.changed = []
+    assert was_full(town)
+    assert record(town, "S00").listings["store"].ref == "ref-s00"
+    assert record(town, "S00").listings["store"].hold is None
+    assert not was_full(town)
+
+
+def test_when_much_has_changed_all_of_it_is_read(town: Town) -> None:
+    town.store.shop.changed = REFS[:11]
+    assert was_full(town)
+    town.store.shop.changed = REFS[:10]
+    assert not was_full(town)
+
+
+@pytest.mark.parametrize("kind", [Denied, Rejected, Incomprehensible])
+def test_a_channel_that_cannot_tell_after_all_is_read_whole(town: Town, kind: type[ChannelError]) -> None:
+    refused = True
+
+    def refuses() -> None:
+        nonlocal refused
+        if refused:
+            refused = False
+            raise kind("store", "read changed products", "no")
+
+    town.store.shop.before_page = refuses
+    assert was_full(town)
+
+
+def test_a_channel_that_has_no_calls_left_is_waited_for(town: Town) -> None:
+    town.store.shop.trouble = Throttled("store", "read", "too many", retry_after_s=3)
+    with pytest.raises(Throttled):
+        read(town)
+    assert state(town).waited_for
+
+
+def test_after_the_store_was_set_back_all_is_read(town: Town) -> None:
+    recovery.begin(town.context)
+    assert was_full(town)
+
+
+def test_a_channel_of_which_nothing_is_known_is_read_whole(town: Town) -> None:
+    town.context.store.client.flushall()
+    assert was_full(town)
+
+
+# --- the guard
+
+
+def test_an_implausible_one_is_held_and_the_next_one_is_full(town: Town) -> None:
+    """Ten at once fall to zero, which is as much as may change, and too much for the guard."""
+    guard = town.context.settings.guard.model_copy(update={"zero_share": 0.2})
+    town.context.settings = town.context.settings.model_copy(update={"guard": guard})
+    for sku in SKUS[:10]:
+        town.store.shop.put(sku, 0)
+    town.store.shop.changed = REFS[:10]
+    assert not was_full(town)
+    (hold,) = town.context.holds.open_ones()
+    assert (hold.kind, hold.channel) == (Kind.READING, "store")
+    assert was_full(town)
+    assert was_full(town), "while it is held, all is read"
+    assert [one.on_hand for one in town.context.ledger.every_record()] == [10] * 40
+
+    for sku in SKUS[:10]:
+        town.store.shop.put(sku, 9)
+    assert was_full(town)
+    assert town.context.holds.open_ones() == []
+    assert not was_full(town)
+    assert on_hand(town) == 9
+
+
+def test_what_hints_and_it_show_fall_to_zero_is_seen_as_one(town: Town) -> None:
+    for sku in SKUS[:18]:
+        town.store.shop.put(sku, 0)
+    town.context.worklist.mark("store", REFS[:9], town.context.store.now_ms())
+    refresh(town.context, "store", Deadline(60))
+    assert town.context.holds.open_ones() == []
+
+    town.store.shop.changed = REFS[9:18]
+    read(town)
+    assert [hold.kind for hold in town.context.holds.open_ones()] == [Kind.READING]
+
+
+def test_a_full_reading_that_was_not_believed_is_followed_by_a_full_one(town: Town) -> None:
+    town.store.shop.units.clear()
+    Pulls(town.context.store).want("store", town.context.store.now_ms())
+    read(town)
+    assert town.context.holds.open_ones()
+    assert state(town).believed_ms != state(town).finished_began_ms
+    assert was_full(town)
+
+
+def test_an_empty_one_is_no_news(town: Town) -> None:
+    read(town)
+    assert town.context.holds.open_ones() == []
+
+
+# --- the decision alone
+
+MOMENTS = st.integers(0, 10_000_000)
+
+
+@given(
+    st.builds(
+        PullState,
+        wanted_ms=st.just(0) | MOMENTS,
+        asked_ms=MOMENTS,
+        unsure_ms=st.just(0) | MOMENTS,
+        began_ms=st.just(0) | MOMENTS,
+        cursor=st.none(),
+        rows=st.just(0),
+        resumed=st.booleans(),
+        finished_ms=MOMENTS,
+        finished_began_ms=MOMENTS,
+        last_rows=MOMENTS,
+        figures=st.none(),
+        pages=st.just(0),
+        last_errors=st.just(0),
+        believed_ms=st.just(0) | MOMENTS,
+        changed_ms=st.just(0) | MOMENTS,
+    ),
+    MOMENTS,
+    st.booleans(),
+)
+def test_it_never_begins_later_than_the_last_reading_that_was_merged(
+    found: PullState, now_ms: int, believed: bool
+) -> None:
+    if believed:
+        found = replace(found, believed_ms=found.finished_began_ms)
+    since_ms = since(found, 3600.0, now_ms)
+    if since_ms is None:
+        return
+    assert found.believed_ms == found.finished_began_ms > 0
+    assert (found.wanted_ms, found.unsure_ms, found.began_ms) == (0, 0, 0)
+    assert found.believed_ms <= now_ms < found.believed_ms + 3_600_000
+    assert since_ms + MARGIN_S * 1000 == max(found.believed_ms, found.changed_ms) <= now_ms
+
+
+def test_the_moment_is_told_with_its_zone(town: Town) -> None:
+    read(town)
+    (asked,) = town.store.shop.asked_since
+    assert asked.tzinfo is UTC
+    assert asked < datetime.fromtimestamp(town.context.store.now_ms() / 1000, UTC)
