@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from channels.errors import ChannelError, Denied, Throttled
-from sync.storage.store import PREFIX, Store
+from sync.storage.store import PREFIX, Call, Store
 
 #: The longest pause after the first failure of a reading, in seconds, and of a write, which is tried again more
 #: slowly. It doubles with each further failure; how much of it is waited is drawn anew each time (full jitter).
@@ -127,7 +127,7 @@ class Breaker:
     def tells(self, channel: str, error: ChannelError, trouble: Trouble) -> bool:
         """Whether it is now that people are to be told of a trouble: once, and not of what passes by itself."""
         lasting = trouble.failures >= TELL_AFTER or isinstance(error, Denied)
-        return lasting and bool(self.store.client.hsetnx(_key(channel), "told", "1"))
+        return lasting and bool(self.store.run("tell_once", [Call([_key(channel)], [])])[0])
 
     def told_to_wait(self, channel: str, error: Throttled, now_ms: int, task: str, rank: float | None = None) -> int:
         """Have one task leave the channel alone for as long as it was told, or longer if it was told so before.

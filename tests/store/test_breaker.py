@@ -76,3 +76,22 @@ def test_a_person_who_wants_it_tried_now_ends_every_wait(store: TimedStore) -> N
 
     breaker.try_now("store")
     assert not breaker.closed_to("store", 1_001, "sync.push")
+
+
+def test_a_trouble_that_ends_just_before_it_is_told_leaves_nothing_behind(store: TimedStore) -> None:
+    """One task fails while another, at the same channel, finds that it answers."""
+    failing, other = Breaker(store, random.Random(1)), Breaker(store)
+    trouble = failing.failed("store", DENIED, 1_000)
+    other.worked("store")
+
+    assert not failing.tells("store", DENIED, trouble)
+    assert other.trouble("store") is None
+    assert not other.closed_to("store", 1_001, "sync.push")
+
+
+def test_a_lasting_trouble_is_told_once(store: TimedStore) -> None:
+    breaker = Breaker(store, random.Random(1))
+    told = [breaker.tells("store", DENIED, breaker.failed("store", DENIED, ms)) for ms in (1, 2, 3)]
+
+    assert told == [True, False, False]
+    assert breaker.worked("store").told  # type: ignore[union-attr]
