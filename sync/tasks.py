@@ -226,7 +226,11 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     def is_leaving() -> bool:
         return app.leaving
 
+    looked = False
+
     def answer(deadline: Deadline) -> bool:
+        nonlocal looked
+        looked = True
         # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come
         bells.answered(task, channel)
         try:
@@ -271,8 +275,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         context.breaker.failed(channel, bug, context.store.now_ms(), writing=task == "sync.push")
         raise
     else:
-        # a round that had nothing to ask says nothing about the channel; a pull always asks
-        asked = calls_made() > before or task == "sync.pull"
+        # a round that had nothing to ask says nothing about the channel; that of a pull always asks
+        asked = calls_made() > before or (looked and task == "sync.pull")
         ended = context.breaker.worked(channel) if asked else None
         if not asked:
             context.breaker.not_tried(channel)
