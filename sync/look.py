@@ -30,6 +30,8 @@ class Look:
     #: Folded SKUs that it asked for, and those whose level is now known as it showed it.
     asked: frozenset[str]
     certain: frozenset[str]
+    #: Whether it has changed on hand of any SKU, so that other channels are wrong now.
+    news: bool = False
 
     def covers(self, batch: Sequence[Record]) -> bool:
         """Whether these may be written on what was seen."""
@@ -49,8 +51,8 @@ def look(context: Context, channel: Channel, batch: Sequence[Record], ahead: Seq
     asked = [*batch, *ahead[:room]]
     began_ms, began = context.store.now_ms(), time.monotonic()
     seen = frozenset(record.folded for record in asked)
-    certain = seen
-    if can.read_batch:
-        refs = [record.listings[name].ref for record in asked]
-        certain &= read_refs(context, name, refs, "before a write").valid
-    return Look(began_ms, began, seen, certain)
+    if not can.read_batch:
+        return Look(began_ms, began, seen, seen)
+    merged = read_refs(context, name, [record.listings[name].ref for record in asked], "before a write")
+    news = bool(merged.moved or merged.counts["counted"])
+    return Look(began_ms, began, seen, seen & merged.valid, news)

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 
@@ -63,11 +63,17 @@ class Pushed:
     trouble: ChannelError | None = None
 
 
-def push(context: Context, name: str, deadline: Deadline) -> Pushed:
+def push(context: Context, name: str, deadline: Deadline, news: Callable[[], None] = lambda: None) -> Pushed:
     """Bring the dirty listings of a channel to their targets, the most urgent first.
 
     A channel that is paused, before or meanwhile, is not written, and one whose plan waits for a person only where
     that person has let single listings through; what is wrong stays dirty.
+
+    Parameters:
+        context: What to work with.
+        name: The channel.
+        deadline: When to leave the rest to another task.
+        news: Called when a look before a write has moved stock, so that the other channels hear of it.
 
     Raises:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
@@ -75,12 +81,12 @@ def push(context: Context, name: str, deadline: Deadline) -> Pushed:
     pushed = Pushed()
     if context.channel(name).capabilities.writes and not recovery.under_way(context.store):
         with in_force(context, name, deadline):
-            _push(context, name, deadline, pushed)
+            _push(context, name, deadline, pushed, news)
         gate.passed(context, name)
     return pushed
 
 
-def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> None:
+def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed, news: Callable[[], None]) -> None:
     channel = context.channel(name)
     tried: dict[str, float] = {}
     while not deadline.over:
@@ -107,6 +113,8 @@ def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed) -> No
             with budget.urgency(NEEDS[need]):
                 if seen is None or not seen.covers(batch):
                     seen = look(context, channel, batch, list(chain.from_iterable(parts[place + 1 :])))
+                    if seen.news:
+                        news()
                 _forget(tried, _push_batch(context, channel, batch, seen, pushed))
     pushed.finished = False
 

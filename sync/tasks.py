@@ -78,8 +78,11 @@ def push(channel: str) -> None:
     """Bring the channel's listings to their targets."""
     context = app.context
 
+    def news() -> None:
+        bells.ring_for_dirty(beside=channel)
+
     def once(deadline: Deadline) -> bool:
-        pushed = pushing.push(context, channel, deadline)
+        pushed = pushing.push(context, channel, deadline, news)
         if pushed.counts:
             log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
         if pushed.trouble:
@@ -286,7 +289,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
             bells.ring(task, channel)
     if not context.has_left(channel):
         _ring_for_next_look(channel)
-    bells.ring_for_dirty(beside=channel if task == "sync.push" else None)
+    if task != "sync.push":  # which has rung for its news; two channels that cannot be written now would ring for ever
+        bells.ring_for_dirty()
 
 
 def _rank(task: str, channel: str) -> float | None:

@@ -1,0 +1,103 @@
+"""What a task does around its rounds: whom it rings for, and what it says of the channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sync import tasks
+from sync.bells import Bells
+from sync.deadline import Deadline
+from sync.pull import Pulls, pull
+from sync.settings import FILE_VARIABLE
+from sync.storage import embedded
+from sync.turns import Turn
+from tests.conftest import Town, unreachable
+
+#: Celery reads its settings before it lets anybody call a task.
+FILE = """
+redis_url = "{redis_url}"
+[channels.till]
+type = "pos_csv"
+path = "pos"
+"""
+
+
+@dataclass(slots=True)
+class Belfry:
+    """A worker's tasks with a broker that only notes what was rung for."""
+
+    town: Town
+    rung: list[tuple[str, str]] = field(default_factory=list)
+
+    def send_task(self, name: str, kwargs: dict[str, Any], countdown: float | None = None) -> None:
+        if countdown is None:
+            self.rung.append((name, kwargs["channel"]))
+
+    def run_all(self, *, at_most: int) -> list[tuple[str, str]]:
+        """Run what was rung for, and what that rings for; gives all of it in order."""
+        done: list[tuple[str, str]] = []
+        while self.rung and len(done) < at_most:
+            name, channel = self.rung.pop(0)
+            done.append((name, channel))
+            getattr(tasks, name.removeprefix("sync."))(channel=channel)
+        return done
+
+
+@pytest.fixture
+def belfry(town: Town, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Belfry:
+    (tmp_path / "sync.toml").write_text(FILE.format(redis_url=embedded.url(data_dir)), "utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "sync.toml"))
+    belfry = Belfry(town)
+    app = SimpleNamespace(context=town.context, leaving=False, keep_up=town.context.keep_up, send_task=belfry.send_task)
+    monkeypatch.setattr(tasks, "app", app)
+    monkeypatch.setattr(tasks, "bells", Bells(app))  # type: ignore[arg-type]
+    return belfry
+
+
+def counted(town: Town) -> Town:
+    """A and B are at 10 everywhere, and that is known."""
+    for sku in "AB":
+        town.put(sku, 10)
+    for name in town.context.channels:
+        pull(town.context, name, Deadline(60))
+    return town
+
+
+def test_two_channels_that_cannot_be_written_do_not_ring_for_each_other_without_end(belfry: Belfry) -> None:
+    """A listing was deleted on both of them, which their next full readings will find out."""
+    town = counted(belfry.town)
+    town.till.shop.sell("A", 3)
+    pull(town.context, "till", Deadline(60))
+    for channel in (town.store, town.market):
+        del channel.shop.units["ref-a"]
+
+    belfry.rung += [("sync.push", "store"), ("sync.push", "market")]
+    assert belfry.run_all(at_most=50) == [("sync.push", "store"), ("sync.push", "market")]
+
+
+def test_a_sale_that_a_look_before_a_write_finds_is_rung_for_on_the_other_channels(belfry: Belfry) -> None:
+    town = counted(belfry.town)
+    town.till.shop.sell("A", 3)
+    pull(town.context, "till", Deadline(60))
+    town.store.shop.sell("A", 2)
+
+    belfry.rung += [("sync.push", "store")]
+    assert belfry.run_all(at_most=50) == [("sync.push", "store"), ("sync.push", "market")]
+    assert town.market.shop.shown("A") == 5
+
+
+def test_a_pull_that_found_another_at_work_says_nothing_about_the_channel(belfry: Belfry) -> None:
+    context = belfry.town.context
+    trouble = context.breaker.failed("store", unreachable(), context.store.now_ms())
+    belfry.town.context.store.clock.advance(400)
+    holder = Turn(context.store, "sync.pull", "store")
+    assert holder.take()
+
+    tasks.pull(channel="store")
+    assert context.breaker.trouble("store") == trouble
+    assert not Pulls(context.store).state("store").began_ms
