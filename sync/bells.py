@@ -43,7 +43,10 @@ class Bells:
 
     def ring_after(self, task: str, channel: str, seconds: float) -> None:
         """Have a task look at a channel a little later, unless it has been rung for at such a time already."""
-        countdown = min(max(seconds, 0.0), SOON_S)
+        if seconds <= 0:
+            self.ring(task, channel)
+            return
+        countdown = min(seconds, SOON_S)
         store = self.app.context.store
         key, due_ms = _key(task, channel) + ":later", store.now_ms() + round(countdown * 1000)
         rung_ms = int(cast("str | None", store.client.get(key)) or 0)

@@ -255,6 +255,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
             if alone:
                 turn = Turn(context.store, task, channel)
                 more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.take, cut_short=is_leaving)))
+                if more is None:  # to ring for what is due would bring another like this one, again and again
+                    context.breaker.not_tried(channel)
+                    return
             else:
                 more = not answer(Deadline(seconds, cut_short=is_leaving))
     except Throttled as error:

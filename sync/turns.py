@@ -44,15 +44,15 @@ class Turn:
         call = Call(self._keys, [self._token, round(LEASE_S * 1000), int(whatever)])
         return bool(self.store.run("turn_end", [call])[0])
 
-    def rounds(self, one_round: Callable[[], bool]) -> bool:
+    def rounds(self, one_round: Callable[[], bool]) -> bool | None:
         """Do rounds until nobody wishes for another. ``one_round`` says whether it did all there was to do.
 
-        Returns whether somebody should be rung for to go on: False when all is done, and when another has the
-        turn (they were told, and go round once more).
+        Returns whether somebody should be rung for to go on; ``None`` when another has the turn: they were told, go
+        round once more, and see to whatever follows from it.
         """
         if not self.take():
             log.debug("%s: another process is at work, and goes round once more", self._keys[0])
-            return False
+            return None
         ended = False
         try:
             with self._renewed():
