@@ -22,11 +22,12 @@ GATHER = 1000
 #: Seconds after which an open write is looked for again whose listing the channel no longer shows.
 GONE_S = 60.0
 
-#: Seconds without a new mark after which a burst counts as over. A sale comes as three or four events.
-LULL_S = 0.03
+#: Seconds without a new mark after which a burst counts as over. A sale comes as three or four events, and another sale
+#: that comes so soon costs no call of its own, here or where it is written.
+LULL_S = 0.06
 
 #: The longest that marks wait for others, in seconds: a few of them, and a burst.
-FEW_S, BURST_S = 0.1, 0.8
+FEW_S, BURST_S = 0.15, 0.8
 
 #: How much longer each mark makes it, in seconds: the more there are, the more calls are saved, on every channel.
 EACH_S = 0.02
