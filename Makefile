@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10000
 MINUTES ?= 10
+# Tests that wait for other processes leave room for others: more run at a time than there are cores.
+JOBS ?= 4
 TOOLS := .tools
 SERVERS := .servers
 PIP := pip install --quiet --disable-pip-version-check
@@ -15,7 +17,7 @@ demo: $(VENV)/ready
 	$(BIN)/celery -A sync demo
 
 test: $(VENV)/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 # Against other servers: those that the machine has, and two that come as wheels.
 test-brokers: $(VENV)/ready

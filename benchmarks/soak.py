@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import random
-import socket
 import statistics
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from sync.stock.records import State
 from sync.storage import embedded
 from sync.views.progress import progress
 from sync.views.stock import listing_views
+from tests.ports import free_port
 from tests.processes.conftest import TRUSTING, Shop
 from tests.processes.customers import Customers
 from tests.processes.fleet import Fleet, Process
@@ -133,7 +133,7 @@ def soak(minutes: float, seed: int) -> int:
         amazon.buckets.scale = AMAZON_SCALE
         till = Till(folder / "pos")
         with store.serve() as store_url, amazon.serve() as amazon_url:
-            port = _free_port()
+            port = free_port()
             shop = Shop(folder, store, amazon, _settings(store.settings(store_url), amazon.settings(amazon_url), port))
             (folder / "schedule").write_text(SCHEDULE)
             shop.configure(shop.settings)
@@ -325,12 +325,6 @@ def _settings(store: dict[str, str], amazon: dict[str, str], port: int) -> str:
         + f"{quick}visible_within_s = 5\nfeed_from = 0\n\n"
         + '[channels.till]\ntype = "pos_csv"\npath = "pos"\n'
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 #: Where ``make test-brokers`` installs wheels that hold servers.
@@ -48,13 +48,6 @@ def programs() -> dict[str, Path]:
             if "v=" in rest:
                 found.setdefault(f"{make.lower()} {rest.split('v=')[1].split('.')[0]}", path)
     return found
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

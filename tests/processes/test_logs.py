@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from sync.web.catalogue import PREFIX
+from tests.ports import free_port
 from tests.processes.conftest import Shop
-from tests.processes.test_webhooks import free_port, running
+from tests.processes.test_webhooks import running
 from tests.telemetry.exposition import value
 from tests.waiting import wait_until
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import requests
 
 from channels.bigcommerce.sandbox.webhooks import signature
+from tests.ports import free_port
 from tests.processes.conftest import CELERY, Shop, environment
 from tests.waiting import wait_until
 
@@ -44,12 +45,6 @@ def ready(address: str) -> bool:
         return requests.get(f"{address}/readyz", timeout=5).ok
     except requests.RequestException:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_sale_reaches_the_other_channel_by_a_webhook(shop: Shop) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from sync.stores import OAuthSettings, Stores
 from sync.views import doctor
 from sync.views.drift import Kind, drifts
 from tests.conftest import Bench, Clock, TimedStore, Town
+from tests.ports import free_port, free_ports
 from tests.waiting import wait_until
 
 SLOTS = 16384
@@ -37,7 +37,7 @@ NODES = 3
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
     """Three primaries that share all slots, by their ports."""
     folder = tmp_path_factory.mktemp("cluster")
-    found = _free_ports(2 * NODES)
+    found = free_ports(2 * NODES)
     ports, buses = found[:NODES], found[NODES:]
     servers = {port: _serve(folder / str(port), port, bus) for port, bus in zip(ports, buses, strict=True)}
     try:
@@ -61,14 +61,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, subp
 @pytest.fixture(scope="module")
 def ports(servers: Mapping[int, object]) -> list[int]:
     return list(servers)
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in held]
-    for listener in held:
-        listener.close()
-    return ports
 
 
 def _serve(folder: Path, port: int, bus: int) -> subprocess.Popen[bytes]:
@@ -235,6 +227,5 @@ def test_installed_stores_are_kept(store: TimedStore) -> None:
 
 
 def test_a_cluster_that_is_not_there_is_a_connection_error() -> None:
-    (port,) = _free_ports(1)
     with pytest.raises(redis.ConnectionError):
-        Store(_url([port]))
+        Store(_url([free_port()]))
