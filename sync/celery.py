@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -21,8 +22,10 @@ from sync.telemetry import logs, runs, sentry
 class SyncApp(celery.Celery):  # type: ignore[misc]
     """Celery, with the settings and all that follows from them within reach of every task and command."""
 
-    #: Whether this worker has been told to stop. Its tasks end at the next good moment, and ring for another to go on.
-    leaving = False
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: One byte that a worker shares with the processes that it forks as its pool: Celery tells the worker alone.
+        self._leaving = mmap.mmap(-1, 1)
 
     @cached_property
     def context(self) -> Context:
@@ -49,9 +52,14 @@ class SyncApp(celery.Celery):  # type: ignore[misc]
         with suppress(redis.RedisError):  # the task finds out for itself
             self.context.keep_up()
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the worker has been told to stop. Its tasks end at the next good moment, and ring for another."""
+        return self._leaving[0] != 0
+
     def leave(self, **_: object) -> None:
         """The worker has been told to stop (Celery's ``worker_shutting_down``)."""
-        self.leaving = True
+        self._leaving[0] = 1
 
 
 app = SyncApp("sync", include=["sync.tasks"], task_cls="sync.beat:TickTask")

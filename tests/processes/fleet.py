@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,9 @@ from sync.stock.worklist import Worklist
 from sync.storage import embedded
 from tests.processes.conftest import CELERY, environment
 from tests.waiting import wait_until
+
+#: How workers may run. ``processes`` is Celery's other name for prefork: by that name it takes what the settings say.
+POOLS = {"threads": ["-P", "threads", "-c", "8"], "prefork": ["-P", "processes", "-c", "2"]}
 
 #: The longest that a death waits for a write to be under way, in seconds.
 PATIENCE_S = 2.0
@@ -43,9 +46,7 @@ class Process:
 
     def children(self) -> list[int]:
         """The processes that it has started."""
-        table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-        rows = (map(int, line.split()) for line in table.splitlines())
-        return [pid for pid, parent in rows if parent == self.popen.pid]
+        return children(self.popen.pid)
 
 
 @dataclass
@@ -118,7 +119,7 @@ class Fleet:
     def one_death(self, context: Context) -> None:
         """Kill somebody, half of the time in the middle of a write, and start another in its place."""
         kinds = ["worker", "worker", "worker", "store", "beat"] + (
-            ["child", "parent"] if "prefork" in self.pool else []
+            ["child", "parent"] if "processes" in self.pool else []
         )
         kind = self.rng.choice(kinds)
         if self.rng.random() < 0.5:
@@ -157,6 +158,24 @@ class Fleet:
 
     def _store_lives(self, pid: int) -> bool:
         return embedded._pid(self.data_dir) == pid and embedded._lives(self.data_dir)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that live and whose parent is this one, by their ids."""
+    return [pid for pid, ppid in _living() if ppid == parent]
+
+
+def living(pids: Iterable[int]) -> list[int]:
+    """Which of these processes have not ended."""
+    return sorted({pid for pid, _ in _living()} & set(pids))
+
+
+def _living() -> Iterator[tuple[int, int]]:
+    """Every process that has not ended, with its parent."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    for pid, ppid, state in map(str.split, table.splitlines()):
+        if not state.startswith("Z"):
+            yield int(pid), int(ppid)
 
 
 def _writing(context: Context) -> bool:

@@ -27,7 +27,7 @@ from sync.views.progress import progress
 from sync.views.stock import listing_views
 from tests.processes.conftest import CELERY, Shop, environment
 from tests.processes.customers import Customers
-from tests.processes.fleet import Fleet
+from tests.processes.fleet import POOLS, Fleet
 from tests.waiting import wait_until
 
 SEED = int(os.environ.get("DEATH_SEED", "3"))
@@ -51,9 +51,6 @@ every = "3s"
 task = "sync.audit_orders"
 every = "2s"
 """
-
-#: How the workers run.
-POOLS = {"threads": ["-P", "threads", "-c", "8"], "prefork": ["-P", "prefork", "-c", "2"]}
 
 #: How the store is written; each seed takes another one with each pool.
 MODES = ("catalog", "inventory", "relative")

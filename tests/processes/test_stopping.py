@@ -1,4 +1,4 @@
-"""An orderly stop under load: the worker goes soon, and what it had begun is ended or handed over."""
+"""Stopping under load: the worker goes soon, what it had begun is ended or handed over, and nobody is left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from channels.sandbox import Fault
 from tests.processes.conftest import Shop
+from tests.processes.fleet import POOLS
 from tests.waiting import wait_until
 
 #: What ``sync/celeryconfig.py`` gives a worker to stop, in seconds.
@@ -18,13 +19,14 @@ LISTINGS, ANSWER_S = 600, 1.0
 
 
 @pytest.mark.timeout(240)
-def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothing(shop: Shop) -> None:
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothing(shop: Shop, pool: str) -> None:
     for number in range(1, LISTINGS + 1):
         shop.store.store.add(f"SKU-{number}", 9)
         shop.amazon.account.put(f"SKU-{number}", 5)
     shop.configure('authority = "amazon"\n' + shop.settings)
     shop.store.faults.add(Fault("slow", match="^PUT ", seconds=ANSWER_S))
-    with shop.worker() as worker:
+    with shop.worker(*POOLS[pool]) as worker:
         shop.run("call", "sync.reconcile")
         wait_until(lambda: writes(shop) >= 2, 60, "the push is under way")
         worker.send_signal(signal.SIGTERM)
@@ -37,7 +39,7 @@ def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothi
     shop.amazon.account.sell("SKU-1", 2)
     shop.store.faults.clear()
     sent = writes(shop)
-    with shop.worker():  # it finds the other's ring, or the sweeper rings
+    with shop.worker(*POOLS[pool]):  # it finds the other's ring, or the sweeper rings
         assert shop.run("reconcile", "--watch", "--timeout", "50").code == 0
     stock = shop.stock()
     assert stock["SKU-1"]["on_hand"] == 3
