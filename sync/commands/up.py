@@ -28,6 +28,10 @@ CELERY = (sys.executable, "-m", "celery", "-A", "sync")
 #: Seconds that a process may take to end its tasks before it is killed.
 GRACE_S = 60.0
 
+#: What a shell does that is told the ids of our processes: it waits for the end of its input, which comes with our own
+#: end whatever that is, and then has them stop.
+KEEPER = ("/bin/sh", "-c", 'while read -r id; do set -- "$@" "$id"; done; kill "$@" 2>/dev/null')
+
 
 @click.command(cls=CeleryCommand)
 @click.option("--loglevel", "-l", default="INFO", show_default=True, help="How much the processes say.")
@@ -75,13 +79,20 @@ def process_lines(loglevel: str) -> dict[str, list[str]]:
 def processes(
     lines: Iterable[Sequence[str]], output: BinaryIO | None = None
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that live as long as the block, and are given time to end their tasks."""
-    children = [subprocess.Popen(line, stdout=output, stderr=output) for line in lines]  # noqa: S603 - our own
+    """Processes that live as long as the block, and no longer than this one, and are given time to end their tasks."""
+    children: list[subprocess.Popen[bytes]] = []
+    keeper = subprocess.Popen(KEEPER, stdin=subprocess.PIPE, bufsize=0, start_new_session=True)  # noqa: S603 - our own
+    assert keeper.stdin is not None
     try:
+        for line in lines:
+            children.append(subprocess.Popen(line, stdout=output, stderr=output))  # noqa: S603 - our own
+            keeper.stdin.write(b"%d\n" % children[-1].pid)
         yield children
     finally:
         for child in children:
             child.send_signal(signal.SIGTERM)
+        keeper.kill()
+        keeper.communicate()
         deadline = time.monotonic() + GRACE_S
         for child in children:
             try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 
 from channels.sandbox import Fault
+from sync.commands.up import ROLES
 from tests.processes.conftest import Shop
-from tests.processes.fleet import POOLS
+from tests.processes.fleet import POOLS, children, living
 from tests.waiting import wait_until
 
 #: What ``sync/celeryconfig.py`` gives a worker to stop, in seconds.
@@ -46,6 +48,21 @@ def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothi
     assert sum(row["on_hand"] for row in stock.values()) == LISTINGS * 5 - 2
     assert {sku: shop.amazon.account.shown(sku) for sku in stock} == dict(shop.store.store.levels())
     assert sent < writes(shop) <= LISTINGS / 10 + 2, "nothing is written twice"
+
+
+def test_what_up_has_started_does_not_outlive_it_even_if_it_is_killed(shop: Shop) -> None:
+    with shop.process("up", "up", "--port", "0") as up:
+        log = shop.folder / "up.log"
+        wait_until(lambda: b" ready." in log.read_bytes() and b"Receiving on" in log.read_bytes(), 60, "all are there")
+        started = children(up.pid)
+        assert len(started) >= len(ROLES)
+        up.kill()
+        up.wait()
+        try:
+            wait_until(lambda: not living(started), SOFT_SHUTDOWN_S, "all have ended")
+        finally:
+            for pid in living(started):
+                os.kill(pid, signal.SIGKILL)
 
 
 def writes(shop: Shop) -> int:
