@@ -56,6 +56,8 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if sys.stdout is None:
+            raise click.ClickException("standard output is closed; what nobody is to see goes to /dev/null")
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a terminal may know fewer signs than SKUs have

@@ -120,6 +120,18 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(shop: Shop, words: tu
     assert_one_line(ran.stderr.decode(), "No space left on device")
 
 
+@pytest.mark.parametrize("words", ["stock", "stock --json", "doctor"])
+def test_an_output_that_is_closed_is_said_in_one_line(shop: Shop, words: str) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {words} >&-', "sh", *CELERY],
+        cwd=shop.folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    )
+    assert ran.returncode == 1
+    assert_one_line(ran.stderr.decode(), "standard output is closed", "/dev/null")
+
+
 def test_a_terminal_that_knows_ascii_alone_shows_what_it_can(shop: Shop) -> None:
     shop.store.store.add("재고", 3)
     with shop.worker():
