@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
@@ -25,6 +26,7 @@ from tests.conftest import wait_until
 STARTER = """
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from sync.storage import embedded
 sys.stdin.readline()
 print(embedded.start(Path(sys.argv[1])), flush=True)
@@ -195,8 +197,8 @@ def test_a_long_path_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
 
 def test_a_socket_that_somebody_else_has_put_there_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ("x" * 150)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    with socket.socket(socket.AF_UNIX) as theirs:
+    with TemporaryDirectory() as temporary, socket.socket(socket.AF_UNIX) as theirs:
+        monkeypatch.setattr("tempfile.gettempdir", lambda: temporary)  # a test's own folder may have a longer path
         theirs.bind(str(embedded.socket_path(folder)))
         real = embedded.socket_path(folder)
         monkeypatch.setattr(embedded, "socket_path", lambda _folder: real)
