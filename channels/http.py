@@ -6,6 +6,8 @@ means for the caller stands here, once.
 
 from __future__ import annotations
 
+import json
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -41,6 +43,13 @@ class Words(NamedTuple):
     advice: str = ""
 
 
+class _Session(requests.Session):
+    """Goes nowhere but where it is told to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None at all. Requests would work it out even where it follows none, and fail on one that is no address."""
+
+
 class HttpClient:
     """One channel's HTTP session.
 
@@ -65,7 +74,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self.budget = budget
         self.timeout_s = timeout_s
-        self.session = requests.Session()
+        self.session = _Session()
         # No proxy or .netrc of the machine may see a merchant's token unasked, and nothing is retried unseen.
         self.session.trust_env = False
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
@@ -133,13 +142,19 @@ class HttpClient:
 
     def failure(self, operation: str, error: requests.RequestException) -> ChannelError:
         """The error for a call that got no answer: was it sent or not?"""
+        if isinstance(error, ValueError):  # its address or a header is none
+            return Unreachable(self.channel, operation, f"the request could not be made ({type(error).__name__})")
         if isinstance(error, requests.ConnectTimeout) or _never_connected(error):
             return Unreachable(self.channel, operation, f"no connection to {self.base_url}")
+        if _is_not_trusted(error):
+            return Unreachable(self.channel, operation, f"the certificate of {self.base_url} is not trusted")
         if isinstance(error, requests.Timeout):
             return Unanswered(self.channel, operation, f"no answer within {self.timeout_s[1]:g} s")
+        if isinstance(error, requests.exceptions.SSLError):
+            return Unanswered(self.channel, operation, f"TLS with {self.base_url} failed")
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             return Unanswered(self.channel, operation, "the connection broke before the answer was whole")
-        return Unreachable(self.channel, operation, f"the request could not be made ({type(error).__name__})")
+        return Unanswered(self.channel, operation, f"the answer could not be read ({type(error).__name__})")
 
     def refusal(self, operation: str, response: requests.Response) -> ChannelError:
         """The error for an answer that is not a 2xx."""
@@ -175,8 +190,8 @@ class HttpClient:
             Incomprehensible: it is not JSON.
         """
         try:
-            return response.json()
-        except requests.JSONDecodeError as error:
+            return decoded(response)
+        except ValueError as error:
             raise Incomprehensible(
                 self.channel,
                 operation,
@@ -190,14 +205,44 @@ class HttpClient:
         self.session.close()
 
 
+def decoded(response: requests.Response) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        ValueError: it is none, or none that can be held: nested too deep, a number of thousands of digits.
+    """
+    try:
+        return json.loads(response.content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def text_of(response: requests.Response) -> str:
+    """The text of a body, whatever alphabet it says to be in."""
+    try:
+        return response.text
+    except ValueError:  # there is such an alphabet, and it is no good for this
+        return response.content.decode(errors="replace")
+
+
 def plain_text(response: requests.Response) -> str:
     """The beginning of a body on one line, or the reason phrase where there is none."""
-    text = " ".join(response.text.split())
+    text = " ".join(text_of(response).split())
     return text[:WORDS_LIMIT] or response.reason or "no reason given"
+
+
+def _reason(error: requests.RequestException) -> object:
+    """What urllib3 says that requests has wrapped."""
+    cause = error.args[0] if error.args else None
+    return getattr(cause, "reason", cause)
 
 
 def _never_connected(error: requests.RequestException) -> bool:
     """Whether the connection itself failed (refused, no such host), so that nothing can have been sent."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLError"}
+    return type(_reason(error)).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+
+
+def _is_not_trusted(error: requests.RequestException) -> bool:
+    """Whether the server could not prove who it is. Any other trouble with TLS may come when all has been sent."""
+    reason = _reason(error)
+    return any(isinstance(part, ssl.SSLCertVerificationError) for part in getattr(reason, "args", ()))

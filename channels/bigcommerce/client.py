@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from channels.bigcommerce.settings import BigCommerceSettings
 from channels.errors import ChannelError, Incomprehensible, Rejected, Unanswered
-from channels.http import TIMEOUT_S, WORDS_LIMIT, HttpClient, Words, plain_text
+from channels.http import TIMEOUT_S, WORDS_LIMIT, HttpClient, Words, decoded, plain_text, text_of
 from channels.services import Budget, Quota, header_int
 
 #: The name that the control panel gives to the OAuth scope of a resource, by the beginning of its path.
@@ -101,8 +101,8 @@ class BigCommerceClient(HttpClient):
     def words(self, response: requests.Response) -> Words:
         """The store's words: V2 lists, V3 and problem+json objects, batch errors, plain text and HTML."""
         try:
-            body = response.json()
-        except requests.JSONDecodeError:
+            body = decoded(response)
+        except ValueError:
             body = None
         words = words_of(body) or Words(_without_markup(response))
         return words._replace(advice=_advice(response))
@@ -133,7 +133,7 @@ class BigCommerceClient(HttpClient):
         if status in UNCERTAIN:
             return Unanswered(self.channel, operation, words.text, status=status, fields=words.fields)
         error = super().refusal(operation, response)
-        items = {(kind, int(number)) for kind, number in _IDENTITY.findall(response.text)}
+        items = {(kind, int(number)) for kind, number in _IDENTITY.findall(text_of(response))}
         if isinstance(error, Rejected) and items:
             return ItemsRejected(self.channel, operation, words.text, items, status=status, fields=words.fields)
         return error
@@ -214,7 +214,7 @@ def _short(text: str) -> str:
 
 
 def _without_markup(response: requests.Response) -> str:
-    if "html" in response.headers.get("Content-Type", "").lower() or response.text.lstrip().startswith("<"):
+    if "html" in response.headers.get("Content-Type", "").lower() or text_of(response).lstrip().startswith("<"):
         return response.reason or "an HTML page"
     return plain_text(response)
 
