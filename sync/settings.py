@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from channels import ChannelSettings, channel_type, channel_types
+from channels.fields import absent
 from sync.errors import SettingsError, instead
 from sync.guard.judge import GuardSettings
 from sync.policy.rules import PolicySettings, Rule, rules_of
@@ -65,11 +66,6 @@ class _SecretFiles(_Textual, NestedSecretsSettingsSource):
     """One file for each secret."""
 
 
-def _absent(value: object) -> object:
-    """An empty text, as a compose file passes on an unset variable, is no value."""
-    return None if value == "" else value
-
-
 def _address(schemes: tuple[str, ...]) -> Callable[[SecretStr | None], SecretStr | None]:
     """Checks that a text is an address of one of these schemes; the address itself may hold a password."""
 
@@ -110,10 +106,10 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    redis_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_address(STORE_SCHEMES))] = None
+    redis_url: Annotated[SecretStr | None, BeforeValidator(absent), AfterValidator(_address(STORE_SCHEMES))] = None
     """The server of the stock of record (``redis://...``, see ``docs/deployment.md``); unset: the embedded one."""
 
-    broker_url: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_broker)] = None
+    broker_url: Annotated[SecretStr | None, BeforeValidator(absent), AfterValidator(_broker)] = None
     """Celery's broker, such as RabbitMQ (see ``docs/deployment.md``); unset: the same server as ``redis_url``."""
 
     data_dir: Path = Path("var")
@@ -128,7 +124,7 @@ class Settings(BaseSettings):
     write_lease_s: float = Field(default=60.0, gt=0)
     """For how long a worker may hold listings for a write, in seconds; what one had that died is looked at after it."""
 
-    sentry_dsn: Annotated[SecretStr | None, BeforeValidator(_absent), AfterValidator(_dsn)] = None
+    sentry_dsn: Annotated[SecretStr | None, BeforeValidator(absent), AfterValidator(_dsn)] = None
     """Where errors are reported; unset: nowhere."""
 
     log_format: Literal["text", "json"] = "text"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from channels import ChannelSettings, channel_type
+from channels.fields import Secret, Url
 from sync.errors import SettingsError, SyncError
 from sync.storage.store import PREFIX, Call, Store
 
@@ -63,10 +64,10 @@ class OAuthSettings(BaseModel):
     client_id: str = Field(min_length=1)
     """The app's client id, from the developer portal."""
 
-    client_secret: SecretStr = Field(min_length=1)
+    client_secret: Secret
     """The app's client secret; it verifies callbacks and webhooks."""
 
-    redirect_uri: str = Field(pattern=r"^https?://[^/\s]+/\S+$")
+    redirect_uri: str = Field(pattern=r"^https?://[^/\s@]+/\S+$")
     """The app's auth callback, exactly as it is registered, such as ``https://sync.example.com/bigcommerce/auth``."""
 
     encryption_keys: tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...] = Field(min_length=1)
@@ -78,7 +79,7 @@ class OAuthSettings(BaseModel):
     channel: dict[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
     """What the channel of each store is set to beside, such as ``write`` and ``webhook_url``."""
 
-    login_url: str = Field(default="https://login.bigcommerce.com", pattern=r"^https?://[^/\s]+$")
+    login_url: Url = "https://login.bigcommerce.com"
     """Where codes are exchanged for tokens; only a sandbox needs another than the default."""
 
     def channel_settings(self, store_hash: str, token: SecretStr) -> ChannelSettings:

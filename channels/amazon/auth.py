@@ -33,7 +33,7 @@ class Grant(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    access_token: str = Field(min_length=1, repr=False)
+    access_token: str = Field(pattern=r"^[!-~]+$", repr=False)
     expires_in: float = Field(gt=0)
 
 

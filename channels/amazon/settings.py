@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from channels.amazon.limits import LIMITS
 from channels.contract import ChannelSettings
+from channels.fields import OptionalSecret, Secret, Url
 from channels.services import Quota
 
 #: Where the Selling Partner API of North America lives, and where access tokens are fetched everywhere
@@ -23,9 +24,7 @@ FEED_FROM = 1500
 #: How long the claim on the listings of a feed must last: they are looked at first, for 20 s of its first half.
 FEED_LEASE_S = 60.0
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
-Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
 class AmazonSettings(ChannelSettings):
@@ -74,7 +73,7 @@ class AmazonSettings(ChannelSettings):
     aws_access_key_id: Name | None = None
     """The AWS key that may read the queue; without it, it is looked for where boto3 looks."""
 
-    aws_secret_access_key: Secret | None = None
+    aws_secret_access_key: OptionalSecret = None
     """The secret of that key."""
 
     report_keep_s: float = Field(default=3600.0, gt=0)

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import jwt
 import requests
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from channels.bigcommerce.settings import WriteMode
+from channels.fields import Secret
 
 #: Where codes are exchanged.
 LOGIN_URL = "https://login.bigcommerce.com"
@@ -62,7 +63,7 @@ class _Answer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    access_token: SecretStr = Field(min_length=1)
+    access_token: Secret
     scope: str
     context: str
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from channels.contract import ChannelSettings
+from channels.fields import OptionalSecret, Secret, Url
 
 #: Where BigCommerce's own API lives; any other address is a sandbox or a gateway.
 API_URL = "https://api.bigcommerce.com"
@@ -23,22 +24,22 @@ WebhookAuth = Literal["standard", "header", "body"]
 class BigCommerceSettings(ChannelSettings):
     """One store: where it is, who we are there, how its levels are written and how its webhooks are verified."""
 
-    api_url: str = Field(default=API_URL, pattern=r"^https?://[^/\s]+")
+    api_url: Url = API_URL
     """Address of the API; only a sandbox or a gateway needs another than the default."""
 
     store_hash: str = Field(pattern=r"^[A-Za-z0-9]+$")
     """The store's permanent id: the part after ``stores/`` in the API path that the API account shows."""
 
-    access_token: SecretStr = Field(min_length=1)
+    access_token: Secret
     """Access token of the store's API account, sent as ``X-Auth-Token``."""
 
     client_id: str = ""
     """Client id of the same API account, which tells our webhooks from those of others."""
 
-    client_secret: SecretStr | None = None
+    client_secret: OptionalSecret = None
     """Client secret of the same API account, which verifies webhooks; needed with ``webhook_url``."""
 
-    client_secret_previous: SecretStr | None = None
+    client_secret_previous: OptionalSecret = None
     """The client secret before the current one, still accepted for webhooks while secrets are being changed."""
 
     write: WriteMode = "catalog"
@@ -47,7 +48,7 @@ class BigCommerceSettings(ChannelSettings):
     location_id: int = Field(default=1, ge=1)
     """The location whose stock the Inventory API reads and writes; 1 is the store's default location."""
 
-    webhook_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    webhook_url: Url | None = None
     """Public address under which the store reaches ``serve``; without it no hooks are registered."""
 
     webhook_auth: WebhookAuth = "standard"

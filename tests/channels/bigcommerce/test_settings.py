@@ -23,7 +23,12 @@ def test_the_shortest_table_says_where_and_who() -> None:
         ({"store_hash": "stores/abc"}, "store_hash"),
         ({"access_token": ""}, "access_token"),
         ({"access_token": None}, "access_token"),
+        ({"access_token": "very-secret-token\n"}, "access_token"),
+        ({"access_token": "very-secret-token\u2026"}, "access_token"),
         ({"api_url": "api.bigcommerce.com"}, "api_url"),
+        ({"api_url": "https://me:very-secret-token@gateway.example.com"}, "api_url"),
+        ({"api_url": "https://gateway.example.com/?key=very-secret-token"}, "api_url"),
+        ({"webhook_url": "https://me:hush-hush@sync.example.com", "client_secret": "hush-hush"}, "webhook_url"),
         ({"write": "absolute"}, "write"),
         ({"location_id": 0}, "location_id"),
         ({"webhook_auth": "none"}, "webhook_auth"),
@@ -31,6 +36,7 @@ def test_the_shortest_table_says_where_and_who() -> None:
         ({"settle_s": -1}, "settle_s"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
         ({"webhook_url": "https://sync.example.com"}, "needs client_secret"),
+        ({"webhook_url": "https://sync.example.com", "client_secret": ""}, "needs client_secret"),
         ({"webhook_url": "http://sync.example.com", "client_secret": "hush-hush"}, "https on port 443"),
         ({"webhook_url": "https://sync.example.com:8443", "client_secret": "hush-hush"}, "https on port 443"),
     ],
@@ -41,6 +47,12 @@ def test_a_mistake_is_named_and_no_secret_with_it(changes: dict[str, object], pl
     assert place in str(caught.value)
     assert "very-secret-token" not in str(caught.value)
     assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["client_secret", "client_secret_previous"])
+def test_an_empty_secret_is_none_and_proves_nothing(key: str) -> None:
+    settings = BigCommerceSettings.model_validate(GOOD | {key: ""})
+    assert getattr(settings, key) is None
 
 
 def test_a_sandbox_may_deliver_webhooks_to_any_address() -> None:
