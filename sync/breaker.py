@@ -7,7 +7,9 @@ through; the others wait for what it finds. The first success ends the trouble.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple, cast
 
 from channels.errors import ChannelError, Denied, Throttled
@@ -44,6 +46,18 @@ class Trouble:
     told: bool = False
 
 
+class Leave(Enum):
+    """Whether a task may call a channel. ``NONE`` is false."""
+
+    NONE = 0
+    FREE = 1
+    #: The channel is in trouble, and this task finds out whether that is over.
+    TO_TRY = 2
+
+    def __bool__(self) -> bool:
+        return self is not Leave.NONE
+
+
 class _Wait(NamedTuple):
     """What one task was told, and the rank of the most urgent listing that it would have written."""
 
@@ -69,17 +83,7 @@ class Breaker:
 
     def trouble(self, channel: str) -> Trouble | None:
         """The trouble a channel is in, over or not; ``None`` when its last call went well."""
-        fields = cast("dict[str, str]", self.store.client.hgetall(_key(channel)))
-        if not fields:
-            return None
-        return Trouble(
-            failures=int(fields["failures"]),
-            since_ms=int(fields["since"]),
-            at_ms=int(fields["at"]),
-            until_ms=int(fields["until"]),
-            message=fields["message"],
-            told="told" in fields,
-        )
+        return _trouble(cast("dict[str, str]", self.store.client.hgetall(_key(channel))))
 
     def closed_to(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> bool:
         """Whether a task is to leave the channel alone now.
@@ -87,19 +91,17 @@ class Breaker:
         ``rank``: that of the most urgent listing it would write (see :meth:`sync.stock.worklist.Worklist.ranks`). A
         wait that was named while only less urgent ones were there does not hold it: budgets keep a part for those.
         """
-        trouble = self.trouble(channel)
-        if trouble is not None and now_ms < trouble.until_ms:
-            return True
-        wait = self._wait(channel, task)
-        return wait is not None and now_ms < wait.until_ms and not (rank is not None and rank < wait.rank)
+        return _closed(*self._seen(channel, task), now_ms, rank)
 
-    def admits(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> bool:
+    def admits(self, channel: str, now_ms: int, task: str, rank: float | None = None) -> Leave:
         """Whether a task may call now. In trouble, once the pause is over, only the first who asks may."""
-        if self.closed_to(channel, now_ms, task, rank):
-            return False
-        if self.trouble(channel) is None:
-            return True
-        return bool(self.store.client.set(f"{_key(channel)}:probe", task, nx=True, px=round(PROBE_S * 1000)))
+        trouble, wait = self._seen(channel, task)
+        if _closed(trouble, wait, now_ms, rank):
+            return Leave.NONE
+        if trouble is None:
+            return Leave.FREE
+        first = self.store.client.set(f"{_key(channel)}:probe", task, nx=True, px=round(PROBE_S * 1000))
+        return Leave.TO_TRY if first else Leave.NONE
 
     def failed(self, channel: str, error: ChannelError, now_ms: int, *, writing: bool = False) -> Trouble:
         """Note a failure; returns the trouble, with the time until which the channel is left alone."""
@@ -135,7 +137,7 @@ class Breaker:
         Returns until when (ms). That is no failure, and other tasks go on: they may have a quota of their own, or
         be more urgent.
         """
-        before = self._wait(channel, task)
+        before = self._seen(channel, task)[1]
         until_ms = now_ms + round(error.retry_after_s * 1000)
         if before is not None and rank is None:
             until_ms = max(until_ms, before.until_ms)
@@ -158,12 +160,35 @@ class Breaker:
         """Let the channel be tried at once, as a person asked."""
         self.store.client.delete(_key(channel), f"{_key(channel)}:probe", _waits(channel))
 
-    def _wait(self, channel: str, task: str) -> _Wait | None:
-        value = cast("str | None", self.store.client.hget(_waits(channel), task))
+    def _seen(self, channel: str, task: str) -> tuple[Trouble | None, _Wait | None]:
+        """The trouble of a channel and what one task was told, in one look."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        pipeline.hgetall(_key(channel))
+        pipeline.hget(_waits(channel), task)
+        fields, value = pipeline.execute()
         if value is None:
-            return None
+            return _trouble(fields), None
         until_ms, rank = value.split(" ")
-        return _Wait(int(until_ms), float(rank))
+        return _trouble(fields), _Wait(int(until_ms), float(rank))
+
+
+def _trouble(fields: Mapping[str, str]) -> Trouble | None:
+    if not fields:
+        return None
+    return Trouble(
+        failures=int(fields["failures"]),
+        since_ms=int(fields["since"]),
+        at_ms=int(fields["at"]),
+        until_ms=int(fields["until"]),
+        message=fields["message"],
+        told="told" in fields,
+    )
+
+
+def _closed(trouble: Trouble | None, wait: _Wait | None, now_ms: int, rank: float | None) -> bool:
+    if trouble is not None and now_ms < trouble.until_ms:
+        return True
+    return wait is not None and now_ms < wait.until_ms and not (rank is not None and rank < wait.rank)
 
 
 def _key(channel: str) -> str:

@@ -42,7 +42,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     """
     channel = context.channel(name)
     can, now_ms = channel.capabilities, context.store.now_ms()
-    if can.full_every_s and can.read_batch and not context.holds.doubted(name, now_ms):
+    if can.full_every_s and can.read_batch and not context.holds.doubted(name):
         since_ms = since(Pulls(context.store).state(name), can.full_every_s, now_ms)
         if since_ms is not None and _read(context, channel, since_ms, deadline):
             return True

@@ -44,13 +44,26 @@ def timed(context: Context, name: str, pages: Iterator[Page]) -> Iterator[Read]:
         page = next(pages, None)
         if page is None:
             return
-        page = with_skus_fit(context.aliases.translated(name, page))
-        cursors = (page.cursor,) if page.cursor is not None else ()
-        if page.as_of is not None:
-            as_of_ms = round(page.as_of.timestamp() * 1000)
-            yield Read(page, Window(as_of_ms, as_of_ms), cursors)
-        else:
-            yield Read(page, Window(began_ms, context.store.now_ms()), cursors)
+        yield _read(context, name, page, began_ms)
+
+
+def read_some(context: Context, channel: Channel, refs: Sequence[str]) -> Read:
+    """One reading of single listings, timed like a page.
+
+    Raises:
+        channels.errors.ChannelError: the channel could not be read.
+    """
+    began_ms = context.store.now_ms()
+    return _read(context, channel.name, channel.read(refs), began_ms)
+
+
+def _read(context: Context, name: str, page: Page, began_ms: int) -> Read:
+    page = with_skus_fit(context.aliases.translated(name, page))
+    cursors = (page.cursor,) if page.cursor is not None else ()
+    if page.as_of is not None:
+        as_of_ms = round(page.as_of.timestamp() * 1000)
+        return Read(page, Window(as_of_ms, as_of_ms), cursors)
+    return Read(page, Window(began_ms, context.store.now_ms()), cursors)
 
 
 def read_all(context: Context, channel: Channel, cursors: Sequence[str]) -> Iterator[Read]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ from sync.deadline import Deadline
 from sync.guard import watch as watching
 from sync.guard.judge import NOTHING, Figures
 from sync.guard.watch import Watch
-from sync.lanes import read_all, timed
+from sync.lanes import read_all, read_some
 from sync.stock import renames
 from sync.stock.ledger import Merged, Window, Withheld
 from sync.storage.store import PREFIX, Call, Store, fold
@@ -247,23 +247,18 @@ def read_refs(context: Context, name: str, refs: Sequence[str], cause: str) -> M
     merged, valid, moved = Merged(), set[str](), dict[str, str]()
     withhold, doubtful, began_ms = watching.doubtful(context, name), list[tuple[Withheld, Window]](), 0
     for start in range(0, len(refs) if size else 0, size or 1):
-        for page, window, _ in timed(context, name, iter_once(channel, refs[start : start + size])):
-            tell_problems(context, channel, page)
-            merged.add(watching.merge(context, channel, page.levels, window, cause, withhold))
-            valid |= merged.valid
-            moved |= merged.moved
-            doubtful += [(row, window) for row in merged.withheld]
-            began_ms = began_ms or window.began_ms
+        page, window, _ = read_some(context, channel, refs[start : start + size])
+        tell_problems(context, channel, page)
+        merged.add(watching.merge(context, channel, page.levels, window, cause, withhold))
+        valid |= merged.valid
+        moved |= merged.moved
+        doubtful += [(row, window) for row in merged.withheld]
+        began_ms = began_ms or window.began_ms
     late = watching.believe(context, channel, doubtful, cause)
     heard = context.worklist.unmark(name, refs, began_ms)
     merged = watching.later(Merged(merged.rows, merged.counts, valid, moved), late)
     context.latency.moved(name, since(channel, merged.moved, heard))
     return merged
-
-
-def iter_once(channel: Channel, refs: Sequence[str]) -> Iterator[Page]:
-    """One reading of single listings, made when it is asked for."""
-    yield channel.read(refs)
 
 
 def _note_absent(context: Context, name: str, began_ms: int) -> None:

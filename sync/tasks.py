@@ -20,6 +20,7 @@ from sync import pull as pulling
 from sync import push as pushing
 from sync import refresh as refreshing
 from sync.bells import Bells
+from sync.breaker import Leave
 from sync.budget import Urgency, calls_made, urgency
 from sync.celery import app
 from sync.deadline import Deadline
@@ -229,11 +230,7 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
     def is_leaving() -> bool:
         return app.leaving
 
-    looked = False
-
     def answer(deadline: Deadline) -> bool:
-        nonlocal looked
-        looked = True
         # only who looks answers the bell: while it stands, whoever would ring knows that a round is still to come
         bells.answered(task, channel)
         try:
@@ -246,17 +243,21 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
 
     pause = context.pauses.of(channel)
     stopped = pause is not None and pause.stops(task)
-    if stopped or not context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel)):
+    leave = Leave.NONE
+    if not stopped:
+        leave = context.breaker.admits(channel, context.store.now_ms(), task, _rank(task, channel))
+    if not leave:
         bells.answered(task, channel)
         return
-    seconds, before = TRY_S if context.breaker.trouble(channel) else TASK_S, calls_made()
+    seconds, before = TRY_S if leave is Leave.TO_TRY else TASK_S, calls_made()
     try:
         with urgency(Urgency.LOOK if task in LOOKS else Urgency.BULK):
             if alone:
                 turn = Turn(context.store, task, channel)
-                more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.take, cut_short=is_leaving)))
+                more = turn.rounds(lambda: answer(Deadline(seconds, alive=turn.keep, cut_short=is_leaving)))
                 if more is None:  # to ring for what is due would bring another like this one, again and again
-                    context.breaker.not_tried(channel)
+                    if leave is Leave.TO_TRY:
+                        context.breaker.not_tried(channel)
                     return
             else:
                 more = not answer(Deadline(seconds, cut_short=is_leaving))
@@ -282,9 +283,9 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         raise
     else:
         # a round that had nothing to ask says nothing about the channel; that of a pull always asks
-        asked = calls_made() > before or (looked and task == "sync.pull")
+        asked = calls_made() > before or task == "sync.pull"
         ended = context.breaker.worked(channel) if asked else None
-        if not asked:
+        if not asked and leave is Leave.TO_TRY:
             context.breaker.not_tried(channel)
         if ended and ended.told:
             log.warning("%s: answers again, after %d failures", channel, ended.failures)

@@ -31,6 +31,7 @@ class Turn:
     def __init__(self, store: Store, what: str, channel: str) -> None:
         self.store = store
         self._token = uuid.uuid4().hex
+        self._kept_at = time.monotonic()
         name = f"{PREFIX}turn:{{{channel}}}:{what}"
         self._keys = (name, f"{name}:again")
 
@@ -38,6 +39,12 @@ class Turn:
         """Take or renew the turn. If somebody else has it, they will go round once more."""
         call = Call(self._keys, [self._token, round(LEASE_S * 1000)])
         return bool(self.store.run("turn_take", [call])[0])
+
+    def keep(self) -> None:
+        """Say that the turn is still at work, however long it has been: it is renewed now and then."""
+        if time.monotonic() >= self._kept_at + RENEW_S:
+            self._kept_at = time.monotonic()
+            self.take()
 
     def end(self, *, whatever: bool = False) -> bool:
         """End the turn. True: somebody wished for another round and the turn is still ours (never if ``whatever``)."""

@@ -125,8 +125,9 @@ def expect_echo(context: Context, channel: Channel, refs: Sequence[str]) -> None
     """Before a write to these listings: have the events that it will bring about wait for the settle time."""
     if channel.capabilities.webhooks:
         names = dict.fromkeys(name for ref in refs for name in channel.event_refs(ref))
-        until_ms = quiet_until(context.store.now_ms(), channel.capabilities.settle_s, len(refs))
-        context.worklist.hush(channel.name, names, until_ms)
+        now_ms = context.store.now_ms()
+        until_ms = quiet_until(now_ms, channel.capabilities.settle_s, len(refs))
+        context.worklist.hush(channel.name, names, now_ms, until_ms)
 
 
 def quiet_until(now_ms: int, settle_s: float, size: int) -> int:

@@ -45,14 +45,14 @@ def rests(context: Context, name: str) -> bool:
     While a reading of the channel is not believed, listings stay marked that are not written; they are looked at now
     and then.
     """
-    holds, now_ms = context.holds, context.store.now_ms()
+    holds = context.holds
     if context.admissions.any(name):
         return False
     if not holds.contacted(name) and not context.settings.guard.auto_approve_first:
         return bool(unread(context, name)) or _waits(context, Kind.FIRST_CONTACT, name)
     if _waits(context, Kind.PLAN, name):
         return True
-    if holds.doubted(name, now_ms) is None:
+    if holds.doubted(name) is None:
         return False
     return not context.store.client.set(f"{PREFIX}doubted:{name}", "1", nx=True, px=round(DOUBTED_S * 1000))
 

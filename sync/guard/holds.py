@@ -219,14 +219,17 @@ class Holds:
         while chunk := list(islice(rest, REFS_A_CALL)):
             self.store.client.hset(f"{HOLDS}{hold}:refs", mapping={level.ref: level.units for level in chunk})
 
-    def doubted(self, channel: str, now_ms: int) -> HeldRun | None:
+    def doubted(self, channel: str) -> HeldRun | None:
         """The held reading of a channel that stands: open, or discarded within a day and not overtaken."""
-        hold = self.of(Kind.READING, channel)
+        pipeline = self.store.client.pipeline(transaction=False)
+        pipeline.hget(f"{HOLDS}open", f"{Kind.READING.value}|{channel}")
+        pipeline.hget(f"{HOLDS}doubted", channel)
+        opened, discarded = pipeline.execute()
+        hold = self.get(opened) if opened else None
         if hold is not None:
             return hold
-        number = cast("str | None", self.store.client.hget(f"{HOLDS}doubted", channel))
-        hold = self.get(number) if number else None
-        if hold is None or hold.decided_ms + DOUBTED_S * 1000 < now_ms:
+        hold = self.get(discarded) if discarded else None
+        if hold is None or hold.decided_ms + DOUBTED_S * 1000 < self.store.now_ms():
             return None
         return hold
 

@@ -62,7 +62,7 @@ class Watch:
         if not self.pages:
             self._shelf.clear()
             self.figures = self._nothing()
-        self._doubted = holds.doubted(name, self.context.store.now_ms()) is not None
+        self._doubted = holds.doubted(name) is not None
 
     def take(self, page: Page, window: Window, cause: str) -> Merged:
         """Merge what may be merged of a page, and keep the rest for the end of the reading, or of its file."""
@@ -111,7 +111,7 @@ class Watch:
         """The reading has shown everything, so that whatever was doubted or approved before it began is answered."""
         name, holds = self.channel.name, self.context.holds
         holds.use_up("reading", name, self.began_ms)
-        standing = holds.doubted(name, self.context.store.now_ms())
+        standing = holds.doubted(name)
         if standing is None or standing.seen_ms <= self.began_ms:
             holds.trust(name)
             overtake(self.context, Kind.READING, name)
@@ -206,7 +206,7 @@ def merge(
 
 def doubtful(context: Context, name: str) -> Withhold:
     """What readings of single listings withhold on a channel: more while a reading of it is not believed."""
-    return Withhold.MOVES if context.holds.doubted(name, context.store.now_ms()) else Withhold.ZEROS
+    return Withhold.MOVES if context.holds.doubted(name) else Withhold.ZEROS
 
 
 def believe(context: Context, channel: Channel, rows: Sequence[tuple[Withheld, Window]], cause: str) -> Merged:
@@ -217,7 +217,7 @@ def believe(context: Context, channel: Channel, rows: Sequence[tuple[Withheld, W
     name, holds, merged = channel.name, context.holds, Merged()
     if not rows:
         return merged
-    standing = holds.doubted(name, context.store.now_ms())
+    standing = holds.doubted(name)
     doubted = holds.doubts(standing, [row.level for row, _ in rows]) if standing else set()
     fresh = [(row, window) for row, window in rows if row.level not in doubted]
     zeros = [row for row, _ in fresh if _falls_to_zero(row)]
@@ -254,8 +254,7 @@ def hold_reading(
     full: bool,
 ) -> None:
     """Hold a reading, unless a person has discarded the like of it: then it is not believed, and not told of again."""
-    now_ms = context.store.now_ms()
-    standing = context.holds.doubted(name, now_ms)
+    standing = context.holds.doubted(name)
     if (
         standing is not None
         and not standing.is_open

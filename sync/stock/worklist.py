@@ -124,9 +124,8 @@ class Worklist:
         calls = [Call([bucket_prefix(bucket)], [channel, now_ms, *mine]) for bucket, mine in _by_bucket(folded).items()]
         return sum(self.store.run("suspect", calls))
 
-    def hush(self, channel: str, refs: Iterable[str], until_ms: int) -> None:
+    def hush(self, channel: str, refs: Iterable[str], now_ms: int, until_ms: int) -> None:
         """Have hints about these listings wait: they are about to be written, and no reading before then counts."""
-        now_ms = self.store.now_ms()
         pipeline = self.store.client.pipeline(transaction=False)
         for bucket, mine in _by_bucket(refs).items():
             key = _key(bucket, "quiet", channel)

@@ -170,11 +170,11 @@ def _suspects(context: Context, skus: Sequence[str], channels: Sequence[str]) ->
                 break
 
 
-def held_runs(context: Context, listings: Sequence[Listing], now_ms: int) -> Iterator[HeldRun | None]:
+def held_runs(context: Context, listings: Sequence[Listing]) -> Iterator[HeldRun | None]:
     """For each listing the held run that keeps it from being written: of its channel, or of a reading of it."""
     holds, names = context.holds, {listing.channel for listing in listings}
     of_channel = {name: holds.of(Run.FIRST_CONTACT, name) or holds.of(Run.PLAN, name) for name in names}
-    readings = {name: holds.doubted(name, now_ms) for name in names}
+    readings = {name: holds.doubted(name) for name in names}
     doubted = {
         name: holds.doubted_among(hold, [listing.ref for listing in listings if listing.channel == name])
         for name, hold in readings.items()
@@ -206,7 +206,7 @@ def _judged(context: Context, found: Sequence[_Wrong], pauses: Mapping[str, Paus
     now_ms = context.store.now_ms()
     moved = context.ledger.last_movements([wrong.record for wrong in found])
     marks = context.worklist.marks_of([(wrong.listing.channel, wrong.record.folded) for wrong in found])
-    runs = held_runs(context, [wrong.listing for wrong in found], now_ms)
+    runs = held_runs(context, [wrong.listing for wrong in found])
     for (record, listing, target), last, mark, run in zip(found, moved, marks, runs, strict=True):
         name = listing.channel
         verdict = judge(record, listing, marks=mark, last=last, pause=pauses.get(name), run=run, now_ms=now_ms)

@@ -102,7 +102,7 @@ def _words(
         return "it shows its target"
     (marks,) = context.worklist.marks_of([(channel, record.folded)])
     pause = context.pauses.of(channel)
-    (run,) = held_runs(context, [listing], now_ms)
+    (run,) = held_runs(context, [listing])
     verdict = judge(record, listing, marks=marks, last=last, pause=pause, run=run, now_ms=now_ms)
     return f"{verdict.kind.value}: {verdict.words}; {ADVICE[verdict.kind]}"
 

@@ -101,3 +101,25 @@ def test_a_pull_that_found_another_at_work_says_nothing_about_the_channel(belfry
     tasks.pull(channel="store")
     assert context.breaker.trouble("store") == trouble
     assert not Pulls(context.store).state("store").began_ms
+
+
+def test_a_task_that_finds_another_at_work_leaves_what_is_due_to_it(belfry: Belfry) -> None:
+    """What it rang for would find the same, and ring again, for as long as the other works."""
+    context = counted(belfry.town).context
+    context.worklist.mark("store", ["ref-a"], context.store.now_ms())
+    context.worklist.suspect("market", ["a"], context.store.now_ms())
+    holder = Turn(context.store, "sync.refresh", "store")
+    assert holder.take()
+    tasks.bells.ring("sync.refresh", "store")
+    belfry.run_all(at_most=1)
+
+    tasks.bells.ring("sync.refresh", "store")
+    assert belfry.rung == []
+    assert holder.end(), "the holder goes round once more"
+
+
+def test_what_is_due_already_is_rung_for_once(belfry: Belfry) -> None:
+    for seconds in (0.0, -3.0, 0.0):
+        tasks.bells.ring_after("sync.refresh", "store", seconds)
+    tasks.bells.ring("sync.refresh", "store")
+    assert belfry.rung == [("sync.refresh", "store")]

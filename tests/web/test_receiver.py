@@ -228,7 +228,7 @@ def test_an_event_without_a_time_is_repeated_only_by_the_same_message(desk: Desk
 
 def test_an_event_about_a_listing_that_is_being_written_waits_for_the_settle_time(desk: Desk) -> None:
     until_ms = desk.store.now_ms() + 2500
-    desk.celery.context.worklist.hush("store", ["p7"], until_ms)
+    desk.celery.context.worklist.hush("store", ["p7"], desk.store.now_ms(), until_ms)
     desk.send(desk.event(7))
     desk.send(desk.event(8))
     assert desk.marks["p7"] == until_ms
