@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     folded: str
     word: str
     seen: str
-    #: Units sold in a closed window, or the moment (ms) up to which nothing was sold.
+    #: Units sold in a closed window, or the moment (ms) up to which nothing was sold; 0 of a listing that is gone.
     number: int
     #: The units among them that were sold beside a write, and so may have been swallowed by it; their orders.
     beside: int = 0
@@ -64,6 +64,8 @@ class Edges(NamedTuple):
     #: ``T D clean T1 W W1 A``, empty where no closed window waits.
     due: str
     open_write: bool
+    #: Whether the channel no longer shows it, so that no reading will tell anything.
+    gone: bool
 
     @property
     def since_ms(self) -> int:
@@ -132,6 +134,8 @@ def _findings(
             and not any(line.at_ms > start_ms - margin_ms for line in lines)
         ):
             findings.append(Finding(edges.folded, "quiet", edges.edge, until_ms))
+        elif edges.gone:
+            findings.append(Finding(edges.folded, "gone", edges.edge, 0))
         else:
             unclear.append(edges)
     return findings, unclear
@@ -161,11 +165,11 @@ def _named(sold: Iterable[Sold]) -> str:
 def _edges(context: Context, name: str, skus: Sequence[str]) -> list[Edges]:
     pipeline = context.store.client.pipeline(transaction=False)
     for sku in skus:
-        fields = [f"{name}:{field}" for field in ("ref", "edge", "due", "write")]
+        fields = [f"{name}:{field}" for field in ("ref", "edge", "due", "write", "hold")]
         pipeline.hmget(f"{bucket_prefix(bucket_of(sku))}sku:{sku}", fields)
     return [
-        Edges(sku, ref, edge or "", due or "", write is not None)
-        for sku, (ref, edge, due, write) in zip(skus, pipeline.execute(), strict=True)
+        Edges(sku, ref, edge or "", due or "", write is not None, (hold or "").startswith("missing"))
+        for sku, (ref, edge, due, write, hold) in zip(skus, pipeline.execute(), strict=True)
         if ref
     ]
 

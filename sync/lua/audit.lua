@@ -6,11 +6,13 @@
 --            folded, "close", <channel>:due as it was seen, units sold in that window, those of them beside a write,
 --              the orders that these were sold by, in words
 --            folded, "quiet", <channel>:edge as it was seen, a moment up to which nothing was sold, 0, ""
+--            folded, "gone", <channel>:edge as it was seen, 0, 0, ""
 -- Answer   two for each listing: what happened, units.
 --            moved    that many units had been missed, and are booked
 --            clean    nothing was missed           quiet   nothing was sold since the write
 --            unclear  the same, but somebody raised the level meanwhile, so that it may have been less
 --            late     the listing has changed since    uncounted  nobody has counted the SKU, so nothing can be missed
+--            gone     it is missing: its orders wait for a reading that shows it again, which has them looked at
 
 local prefix, channel, now, cause = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local writable = {}
@@ -56,11 +58,18 @@ local function quiet(key, folded, seen, until_ms)
   return 'quiet', 0
 end
 
+local function gone(key, folded, seen)
+  local stands = redis.call('HMGET', key, channel .. ':edge', channel .. ':due', channel .. ':hold')
+  if stands[1] ~= seen or stands[2] or string.sub(stands[3] or '', 1, 7) ~= 'missing' then return 'late', 0 end
+  redis.call('ZREM', prefix .. 'audits:' .. channel, folded)
+  return 'gone', 0
+end
+
+local acts = {close = close, quiet = quiet, gone = gone}
 local answer = {}
 for i = first, #ARGV, 6 do
-  local folded, word = ARGV[i], ARGV[i + 1]
-  local act = word == 'close' and close or quiet
-  local what, units = act(prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]),
+  local folded = ARGV[i]
+  local what, units = acts[ARGV[i + 1]](prefix .. 'sku:' .. folded, folded, ARGV[i + 2], tonumber(ARGV[i + 3]),
     tonumber(ARGV[i + 4]), ARGV[i + 5])
   answer[#answer + 1] = what
   answer[#answer + 1] = units
