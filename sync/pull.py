@@ -6,9 +6,9 @@ A full reading may go on over several tasks: how far it has come stands in the s
     When a full reading was last asked for (ms), and one of which what has changed is enough (:mod:`sync.changes`); and
     when something was last heard of that only a full one can tell. Each is absent once a reading that began later and
     does for it has ended.
-``began``, ``cursor``, ``rows``, ``resumed``
-    The reading under way: its start, where it goes on (a line for each lane), the rows so far, whether it was ever
-    taken up again.
+``began``, ``cursor``, ``way``, ``rows``, ``resumed``
+    The reading under way: its start, where it goes on (a line for each lane) while the channel is set as it was then,
+    the rows so far, whether it was ever taken up again.
 ``figures``, ``pages``
     What the guard has counted of it so far, and in how many pages.
 ``finished``, ``finished_began``, ``last_rows``, ``last_errors``
@@ -26,7 +26,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import redis
+
 from channels import Channel, Page, Problem
+from channels.errors import Denied, Throttled, Unanswered, Unreachable
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.guard import watch as watching
@@ -43,9 +46,11 @@ log = logging.getLogger(__name__)
 #: The most bad rows of one page that are logged one by one.
 PROBLEMS_LOGGED = 20
 
-
 #: For how long a bad row is not told of again, in seconds.
 TOLD_S = 24 * 3600
+
+#: Trouble that says nothing about the place from which a reading was to go on.
+PASSING = (Denied, Throttled, Unreachable, Unanswered, redis.RedisError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class PullState:
     unsure_ms: int
     began_ms: int
     cursor: str | None
+    #: How the channel was set when it began; a place to go on from may mean nothing where it is set otherwise.
+    way: str
     rows: int
     resumed: bool
     finished_ms: int
@@ -110,6 +117,7 @@ class Pulls:
             unsure_ms=int(fields.get("unsure", 0)),
             began_ms=int(fields.get("began", 0)),
             cursor=fields.get("cursor"),
+            way=fields.get("way", ""),
             rows=int(fields.get("rows", 0)),
             resumed="resumed" in fields,
             finished_ms=int(fields.get("finished", 0)),
@@ -122,9 +130,9 @@ class Pulls:
             changed_ms=int(fields.get("changed", 0)),
         )
 
-    def begin(self, channel: str, now_ms: int) -> None:
+    def begin(self, channel: str, now_ms: int, way: str = "") -> None:
         """A full reading begins."""
-        self._replace(channel, {"began": now_ms, "rows": 0}, "cursor", "resumed", "figures", "pages")
+        self._replace(channel, {"began": now_ms, "rows": 0, "way": way}, "cursor", "resumed", "figures", "pages")
 
     def restart(self, channel: str, now_ms: int) -> None:
         """Give up a reading under way, and ask for one that begins from now on."""
@@ -133,6 +141,10 @@ class Pulls:
     def resume(self, channel: str) -> None:
         """A full reading is taken up again."""
         self.store.client.hset(_key(channel), "resumed", "1")
+
+    def lose_place(self, channel: str, began_ms: int) -> None:
+        """The channel does not know any longer where a reading was to go on, so that the next one begins anew."""
+        self._note(channel, began_ms, {"rows": 0}, "cursor", under_way=True)
 
     def advance(
         self, channel: str, began_ms: int, cursor: str | None, rows: int, figures: Figures = NOTHING, pages: int = 0
@@ -143,7 +155,7 @@ class Pulls:
 
     def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> bool:
         """The full reading has ended. False: another one has begun since this one did."""
-        gone = ["wanted", "asked", "unsure", "began", "cursor", "rows", "resumed", "figures", "pages"]
+        gone = ["wanted", "asked", "unsure", "began", "cursor", "way", "rows", "resumed", "figures", "pages"]
         ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
         if believed:
             ended |= {"believed": state.began_ms, "last_errors": state.figures.errors}
@@ -191,26 +203,34 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
         channels.errors.ChannelError: the channel could not be read; what was read so far is kept.
     """
     channel, pulls = context.channel(name), Pulls(context.store)
-    state = pulls.state(name)
-    if state.began_ms and state.cursor:
+    state, way = pulls.state(name), _way(channel)
+    if state.began_ms and state.cursor and state.way == way:
         pulls.resume(name)
     else:
-        pulls.begin(name, context.store.now_ms())
+        pulls.begin(name, context.store.now_ms(), way)
     state = pulls.state(name)
     cause = f"reading of {name}"
     merged, rows = Merged(), state.rows
     watch = Watch(context, channel, state.began_ms, state.figures, state.pages)
-    for read in read_all(context, channel, state.cursors):
-        tell_problems(context, channel, read.page)
-        part = watch.take(read.page, read.window, cause)
-        merged.add(part)
-        rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
-        if not pulls.advance(name, state.began_ms, "\n".join(read.cursors) or None, rows, watch.figures, watch.pages):
-            log.info("%s: another reading has begun meanwhile; this one ends", name)
-            return True
-        if deadline.over and read.cursors:
-            log.info("%s: %d listings read so far; going on in the next task", name, rows)
-            return False
+    try:
+        for read in read_all(context, channel, state.cursors):
+            tell_problems(context, channel, read.page)
+            part = watch.take(read.page, read.window, cause)
+            merged.add(part)
+            rows += part.rows - part.counts["quarantined"] - part.counts["twin"]
+            place = "\n".join(read.cursors) or None
+            if not pulls.advance(name, state.began_ms, place, rows, watch.figures, watch.pages):
+                log.info("%s: another reading has begun meanwhile; this one ends", name)
+                return True
+            if deadline.over and read.cursors:
+                log.info("%s: %d listings read so far; going on in the next task", name, rows)
+                return False
+    except PASSING:
+        raise
+    except Exception:
+        if state.resumed:
+            pulls.lose_place(name, state.began_ms)
+        raise
     believed, finished = watch.ends(rows, state.last_errors), pulls.state(name)
     if finished.began_ms != state.began_ms:
         return True
@@ -276,6 +296,11 @@ def _note_absent(context: Context, name: str, began_ms: int) -> None:
         )
     if found["adopted"]:
         Pulls(context.store).want(name, context.store.now_ms())  # their levels are to be opened anew
+
+
+def _way(channel: Channel) -> str:
+    """A short text that changes whenever a channel's settings do, but for its secrets."""
+    return hashlib.blake2b(channel.settings.model_dump_json().encode(), digest_size=8).hexdigest()
 
 
 def figures_of(merged: Merged) -> str:
