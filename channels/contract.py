@@ -191,6 +191,15 @@ class ChannelSettings(BaseModel):
         return ""
 
     @property
+    def stock_place(self) -> str:
+        """Names the place whose stock it counts, from the widest part to the narrowest, each ended by a slash.
+
+        Where two channels have the same one, or one's lies in the other's, every sale there would be counted twice.
+        Empty: no other channel can count it.
+        """
+        return ""
+
+    @property
     def quotas(self) -> Mapping[str, Quota]:
         """What the channel documents of the quotas of single operations, before any answer tells."""
         return {}

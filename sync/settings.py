@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -251,6 +252,7 @@ def load_settings() -> Settings:
             raise SettingsError(
                 f"{file}: broker_url: is not set, so redis_url would be the broker, but {error}"
             ) from None
+    _check_places(file, settings.channel_settings)
     like = settings.oauth and settings.oauth.check(file, settings.channel_settings)
     names = settings.channel_names
     if settings.authority and settings.authority not in names:
@@ -308,6 +310,17 @@ def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
         field: file.parent / value for field, value in checked if isinstance(value, Path) and not value.is_absolute()
     }
     return checked.model_copy(update=paths) if paths else checked
+
+
+def _check_places(file: Path, channels: Mapping[str, ChannelSettings]) -> None:
+    """No stock may be counted twice."""
+    for (name, one), (other, another) in combinations(channels.items(), 2):
+        places = sorted((one.stock_place, another.stock_place))
+        if one.type == another.type and places[0] and places[1].startswith(places[0]):
+            raise SettingsError(
+                f"{file}: channels.{other}: counts the same stock as channels.{name}, so that each of its sales would"
+                " be counted twice; keep one of them"
+            )
 
 
 def _explain(file: Path, table: tuple[str, ...], errors: list[ErrorDetails], model: type[BaseModel]) -> str:

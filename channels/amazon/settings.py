@@ -91,6 +91,11 @@ class AmazonSettings(ChannelSettings):
         return f"{self.api_url} {self.seller_id} {self.client_id}"
 
     @property
+    def stock_place(self) -> str:
+        """See :attr:`ChannelSettings.stock_place`. What the merchant has and what Amazon has are two."""
+        return f"{self.seller_id}/{self.marketplace_id}/{self.stock}/"
+
+    @property
     def least_lease_s(self) -> float:
         """See :attr:`ChannelSettings.least_lease_s`. All rows of a feed are looked at before it is sent."""
         return max(2 * self.read_timeout_s, FEED_LEASE_S if self.feed_from else 0.0)

@@ -70,6 +70,12 @@ class BigCommerceSettings(ChannelSettings):
         return f"{self.api_url}/stores/{self.store_hash}"
 
     @property
+    def stock_place(self) -> str:
+        """See :attr:`ChannelSettings.stock_place`. The catalogue shows what all locations have together."""
+        location = "" if self.write == "catalog" else f"locations/{self.location_id}/"
+        return f"{self.quota_owner.casefold()}/{location}"
+
+    @property
     def least_lease_s(self) -> float:
         """See :attr:`ChannelSettings.least_lease_s`."""
         return 2 * self.read_timeout_s

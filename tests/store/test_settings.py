@@ -275,3 +275,64 @@ def test_a_cluster_holds_the_store_but_cannot_be_the_broker() -> None:
         assert "a Redis Cluster cannot be the broker" in words
         assert "Sentinels or to RabbitMQ" in words
         assert "t0p-secret" not in words
+
+
+# --- settings that go together
+
+STORE = """
+[channels.{name}]
+type = "bigcommerce"
+store_hash = "{store}"
+access_token = "t"
+{more}
+"""
+ACCOUNT = """
+[channels.{name}]
+type = "amazon"
+seller_id = "A1"
+marketplace_id = "{market}"
+client_id = "c"
+client_secret = "s"
+refresh_token = "r"
+stock = "{stock}"
+"""
+
+
+def store(name: str, store_hash: str = "abc", more: str = "") -> str:
+    return STORE.format(name=name, store=store_hash, more=more)
+
+
+def account(name: str, market: str = "ATVP", stock: str = "merchant") -> str:
+    return ACCOUNT.format(name=name, market=market, stock=stock)
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        store("one") + store("two"),
+        store("one") + store("two", "ABC"),
+        store("one") + store("two", more='write = "inventory"'),
+        store("one", more='write = "relative"') + store("two", more='write = "inventory"'),
+        account("one") + account("two"),
+    ],
+)
+def test_no_stock_is_counted_by_two_channels(twice: str) -> None:
+    assert refused(twice) == (
+        "channels.two: counts the same stock as channels.one, so that each of its sales would be counted twice;"
+        " keep one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        store("one") + store("two", "abcd"),
+        store("one", more='write = "inventory"\nlocation_id = 1')
+        + store("two", more='write = "inventory"\nlocation_id = 11'),
+        account("one") + account("two", "A1F8"),
+        account("one") + account("two", stock="amazon"),
+        store("one") + account("two"),
+    ],
+)
+def test_two_channels_of_one_credential_may_count_two_stocks(apart: str) -> None:
+    assert list(load(apart).channel_settings) == ["one", "two"]
