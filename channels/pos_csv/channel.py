@@ -146,16 +146,16 @@ class PosCsvChannel(Channel):
     def _read(self, folder: Folder) -> Iterator[Page]:
         """The files of the folder, one after the other."""
         ready = folder.ready()
-        journal = Journal(self._state()) if self.settings.kind == "journal" else None
-        if ready and journal:
-            yield from movements.shown_again(journal)
+        is_journal = self.settings.kind == "journal"
+        if ready and is_journal:
+            yield from movements.shown_again(self._state())
         for found in ready:
             claim = folder.claim(found)
             if claim is None:
                 continue
             try:
-                if journal:
-                    yield from movements.of_file(claim, journal, self.settings, self.clock())
+                if is_journal:
+                    yield from movements.of_file(claim, self.settings, self.clock())
                 else:
                     yield from self._pages(claim)
             except (Lost, StillGrowing) as trouble:
@@ -206,7 +206,7 @@ class PosCsvChannel(Channel):
         The sum of a journal's lines is no count: going from one to the other would look like a great sale.
         """
         is_journal = self.settings.kind == "journal"
-        if (History(self._state()).begun() is not None) if is_journal else Journal(self._state()).exists:
+        if (History(self._state()).begun() is not None) if is_journal else Journal.exists(self._state()):
             raise Denied(
                 self.name,
                 "read files",

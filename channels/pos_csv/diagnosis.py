@@ -99,7 +99,7 @@ class _Doctor:
         elif waiting:
             yield Finding(Severity.OK, "files", f"{len(waiting)} waiting to be taken")
         if self._settings.kind == "journal":
-            if not Journal(self._folder.state).exists:
+            if not Journal.exists(self._folder.state):
                 yield Finding(Severity.NOTE, "files", "no line of this journal was ever counted")
             return
         applied = History(self._folder.state).applied()

@@ -7,29 +7,24 @@ from channels.pos_csv.body import Body
 from channels.pos_csv.complaints import Complaints
 from channels.pos_csv.models import Layout, Line, Unreadable, key
 from channels.pos_csv.settings import Movement, PosCsvSettings, fold
-
-#: Stands between the parts of an id that is made of several columns; no cell has it.
-_JOIN = "\x1f"
+from channels.pos_csv.spool import ID_JOIN, Spool
 
 #: The longest id that is believed to be one.
 ID_LIMIT = 255
 
 
 class Entries(Body):
-    """The rows of one file of a journal as they are being read.
+    """The rows of one file of a journal as they are being read. Cancellations are lines of their own.
 
-    A line that stands in the file twice is taken once; two that differ under one id are both left out, because
-    either could be the wrong one. Cancellations are lines of their own.
+    Parameters:
+        spool: Where the lines go.
     """
 
-    def __init__(self, found: Layout, settings: PosCsvSettings) -> None:
+    def __init__(self, found: Layout, settings: PosCsvSettings, spool: Spool) -> None:
         super().__init__(found, settings, Complaints())
-        #: The lines in the order of the file, each id once.
-        self.lines: list[Line] = []
+        self._spool = spool
         self._movements: dict[str, Movement] = {fold(word): means for word, means in settings.movements.items()}
         self._from = settings.lines_from.timestamp() if settings.lines_from else None
-        self._position: dict[str, int] = {}
-        self._clashes: dict[int, list[int]] = {}
 
     def take(self, line: int, row: list[str], sku: str, location: str) -> None:
         """See :meth:`Body.take`."""
@@ -45,37 +40,18 @@ class Entries(Body):
             if self.settings.blank == "report":
                 self.complaints.note(line, f"the quantity of {sku} is blank, so this line is not counted")
             return
-        self._add(Line(identity, sku, _change(units, means), at, line))
+        self._spool.add(Line(identity, key(sku), sku, _change(units, means), at, line))
 
     def finish(self) -> None:
         """See :meth:`Body.finish`."""
-        for position, numbers in self._clashes.items():
-            for number in numbers:
-                self.complaints.reject(
-                    number,
-                    f"another line of this file has the same id ({_readable(self.lines[position].id)}) and "
-                    "other content; neither is counted",
-                )
-        if self._clashes:
-            self.lines = [line for position, line in enumerate(self.lines) if position not in self._clashes]
+        self._spool.finish(self.complaints)
         self.complaints.reports.sort()
 
     def check(self, *, ends_with_newline: bool) -> None:
         """See :meth:`Body.check`. A journal without lines is a quiet hour."""
         super().check(ends_with_newline=ends_with_newline)
-        if self.complaints.bad and not self.lines:
+        if self.complaints.bad and not len(self._spool):
             raise Unreadable("not one of its rows can be counted", self.complaints.reports)
-
-    def _add(self, line: Line) -> None:
-        position = self._position.setdefault(line.id, len(self.lines))
-        if position == len(self.lines):
-            self.lines.append(line)
-            return
-        before = self.lines[position]
-        if (key(before.sku), before.units) != (key(line.sku), line.units):
-            self._clashes.setdefault(position, [before.line]).append(line.line)
-        else:
-            self.complaints.note(line.line, f"this line stands in line {before.line} already; it is counted once")
 
     def _means(self, row: list[str]) -> Movement:
         if self.found.movement is None:
@@ -91,7 +67,7 @@ class Entries(Body):
         parts = [cells.text(row[column]) for column in self.found.line_id]
         if not all(parts):
             raise cells.BadCell("the line has no id, so nobody could tell whether it was counted before")
-        identity = _JOIN.join(parts)
+        identity = ID_JOIN.join(parts)
         if len(identity) > ID_LIMIT:
             raise cells.BadCell(f"the id {cells.shown(identity)} is longer than {ID_LIMIT} characters")
         return identity
@@ -113,7 +89,3 @@ def _change(units: int, means: Movement) -> int:
             "name this kind of movement sold or change in movements"
         )
     return -units if means in ("out", "sold") else units
-
-
-def _readable(identity: str) -> str:
-    return cells.shown(identity.replace(_JOIN, " "))

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from channels.pos_csv import times
+from channels.pos_csv.database import nameless
 from channels.pos_csv.models import RowReport, Sheet, Unreadable
 from channels.pos_csv.profiles import PROFILES
 from channels.pos_csv.reader import StillGrowing, read_lines, read_sheet
 from channels.pos_csv.scan import WORKBOOK
 from channels.pos_csv.settings import PosCsvSettings
+from channels.pos_csv.spool import Spool
 
 #: Encodings that are worth a look when a file is not UTF-8.
 ENCODINGS = ("cp1252", "cp949", "cp932")
@@ -93,12 +95,15 @@ def inspect(path: Path, settings: PosCsvSettings, now: datetime | None = None) -
 
 
 def _journal(path: Path, settings: PosCsvSettings, profiles: list[str]) -> Inspection:
-    found = read_lines(path, path.name, settings)
+    with nameless("what was read of the file") as db:
+        spool = Spool(db)
+        found = read_lines(path, path.name, settings, spool)
+        taste = spool.first(TASTE)
     return Inspection(
         path.name,
-        levels=len(found.lines),
+        levels=found.lines,
         rows=found.rows,
-        taste=[(line.sku, line.units) for line in found.lines[:TASTE]],
+        taste=taste,
         reports=list(found.reports),
         counted_at=times.from_ns(path.stat().st_mtime_ns),
         encoding=found.encoding,

@@ -10,23 +10,26 @@ Only whoever holds the folder's lock uses it.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from channels.contract import MAX_UNITS, Level
-from channels.pos_csv import cells, models
+from channels.pos_csv import cells, database, models
 from channels.pos_csv.complaints import Complaints
-from channels.pos_csv.models import Line, Unreadable
-from channels.pos_csv.pages import PAGE_ROWS, batched
+from channels.pos_csv.models import Unreadable
+from channels.pos_csv.pages import PAGE_ROWS
+from channels.pos_csv.spool import Spool
 
 #: ``level``: what the lines of a SKU add up to, and whether the worker knows the SKU at all (``opened``).
 #: ``line``: what was counted. ``fact``: lines older than ``forgotten`` (unix seconds) are no longer remembered.
+#: Of the file in the spool: ``known``: which of its lines were counted before, and whether they are the same, with both
+#: (``before``); ``change``: what the others add.
 _TABLES = """
+PRAGMA synchronous = EXTRA;
+PRAGMA cache_size = -16384;
 CREATE TABLE IF NOT EXISTS level(key TEXT PRIMARY KEY, sku TEXT NOT NULL, units INTEGER NOT NULL,
                                  opened INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unopened ON level(key) WHERE opened = 0;
@@ -34,6 +37,16 @@ CREATE TABLE IF NOT EXISTS line(id TEXT PRIMARY KEY, key TEXT NOT NULL, units IN
                                 at INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dated ON line(at) WHERE at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TEMP TABLE known(line INTEGER PRIMARY KEY, same INTEGER NOT NULL);
+CREATE TEMP TABLE change(key TEXT PRIMARY KEY, sku TEXT NOT NULL, units INTEGER NOT NULL,
+                         line INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+#: To be made once the spool is there.
+_VIEW = """
+CREATE TEMP VIEW before AS SELECT draft.id, draft.line, same, line.at AS at_before, draft.at, line.key AS key_before,
+                                  line.units AS units_before, draft.sku, draft.units
+                           FROM known CROSS JOIN draft ON draft.line = known.line CROSS JOIN main.line USING (id)
 """
 
 
@@ -41,8 +54,6 @@ CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value INTEGER NOT NULL) W
 class Counted:
     """What became of the lines of one file."""
 
-    #: The compared SKUs whose level changed, in the order of the file.
-    keys: list[str] = field(default_factory=list)
     #: Lines that were counted now, and lines that had been counted before.
     new: int = 0
     repeated: int = 0
@@ -51,25 +62,43 @@ class Counted:
 
 
 class Journal:
-    """The memory of one till's journal.
+    """The memory of one till's journal, while it is open.
 
     Parameters:
-        state: The folder of what must survive.
+        db: A connection to it.
     """
 
-    def __init__(self, state: Path) -> None:
-        self.path = state / "journal.db"
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        #: The lines of the one file that may be read now.
+        self.spool = Spool(db)
+        db.execute(_VIEW)
 
-    @property
-    def exists(self) -> bool:
-        """Whether anything was ever counted."""
-        if not self.path.exists():
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, state: Path) -> Iterator[Journal]:
+        """The journal that lies in the folder of what must survive.
+
+        Raises:
+            OSError: it cannot be read or written.
+        """
+        state.mkdir(parents=True, exist_ok=True)
+        with database.opened(_file(state), "the memory of the journal") as db:
+            db.executescript(_TABLES)
+            yield cls(db)
+
+    @classmethod
+    def exists(cls, state: Path) -> bool:
+        """Whether anything was ever counted there."""
+        if not _file(state).exists():
             return False
-        with self._open() as db:
-            return db.execute("SELECT 1 FROM level LIMIT 1").fetchone() is not None
+        with cls.opened(state) as journal:
+            return journal._db.execute("SELECT 1 FROM level LIMIT 1").fetchone() is not None
 
-    def count(self, lines: Sequence[Line], *, bad_allowed: int, remember: timedelta | None, now: datetime) -> Counted:
-        """Count those lines that were not counted before; all of them or, where it raises, none.
+    def count(self, *, bad_allowed: int, remember: timedelta | None, now: datetime) -> Counted:
+        """Count those lines of the spool that were not counted before; all of them or, where it raises, none.
+
+        To be called once.
 
         Parameters:
             bad_allowed: So many lines may contradict what was counted under their ids.
@@ -79,121 +108,116 @@ class Journal:
             Unreadable: the file as a whole cannot be believed.
             OSError: the memory cannot be read or written.
         """
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
-            counted = self._count(db, lines)
+        counted = Counted()
+        with database.transaction(self._db):
+            self._leave_out_known(counted)
+            self._leave_out_old(counted)
             if counted.complaints.bad > bad_allowed:
                 raise Unreadable(
                     f"{counted.complaints.bad} of its lines have ids under which other lines were counted before, so "
                     "the till uses its ids again; name more columns in id_column, such as the date",
                     counted.complaints.reports,
                 )
+            self._add_up(counted)
             if remember is not None:
-                self._forget(db, int((now - remember).timestamp()))
-            db.execute("COMMIT")
+                self._forget(int((now - remember).timestamp()))
         return counted
 
     def unopened(self) -> Iterator[list[Level]]:
         """The SKUs that the worker was never shown, at zero: so their listings open there, and what follows moves them.
 
-        A page counts as shown when the next one is asked for.
+        They count as shown when the page after the last is asked for.
         """
-        while True:
-            with self._open() as db:
-                rows = db.execute("SELECT key, sku FROM level WHERE opened = 0 LIMIT ?", (PAGE_ROWS,)).fetchall()
-            if not rows:
-                return
-            yield [Level(sku, models.ref(sku), 0) for _, sku in rows]
-            with self._open() as db:
-                db.execute("BEGIN IMMEDIATE")
-                db.executemany("UPDATE level SET opened = 1 WHERE key = ?", [(key,) for key, _ in rows])
-                db.execute("COMMIT")
+        found = False
+        for page in self._pages("SELECT key, sku, 0 FROM main.level WHERE opened = 0 AND key > ? ORDER BY key LIMIT ?"):
+            found = True
+            yield page
+        if found:
+            self._db.execute("UPDATE main.level SET opened = 1 WHERE opened = 0")
 
-    def levels(self, keys: Iterable[str]) -> Iterator[list[Level]]:
-        """The levels of these SKUs, page by page."""
-        for page in batched(keys):
-            with self._open() as db:
-                rows = [db.execute("SELECT sku, units FROM level WHERE key = ?", (key,)).fetchone() for key in page]
-            yield [Level(sku, models.ref(sku), units) for sku, units in rows]
+    def changed(self) -> Iterator[list[Level]]:
+        """The levels that were changed by what was counted, page by page."""
+        return self._pages(
+            "SELECT key, level.sku, level.units FROM temp.change CROSS JOIN main.level USING (key) "
+            "WHERE key > ? ORDER BY key LIMIT ?"
+        )
 
     def all(self) -> Iterator[list[Level]]:
         """Every level, page by page."""
+        return self._pages("SELECT key, sku, units FROM main.level WHERE key > ? ORDER BY key LIMIT ?")
+
+    def _pages(self, question: str) -> Iterator[list[Level]]:
+        """Levels in the order of their keys; between two pages nothing is being read."""
         after = ""
-        while True:
-            with self._open() as db:
-                rows = db.execute(
-                    "SELECT key, sku, units FROM level WHERE key > ? ORDER BY key LIMIT ?", (after, PAGE_ROWS)
-                ).fetchall()
-            if not rows:
-                return
-            yield [Level(sku, models.ref(sku), units) for _, sku, units in rows]
+        while rows := self._db.execute(question, (after, PAGE_ROWS)).fetchall():
+            yield [Level(sku, models.ref_of_key(key), units) for key, sku, units in rows]
             after = rows[-1][0]
 
-    def _count(self, db: sqlite3.Connection, lines: Sequence[Line]) -> Counted:
-        counted = Counted()
-        changes: dict[str, int] = {}
-        skus: dict[str, str] = {}
-        forgotten = db.execute("SELECT value FROM fact WHERE name = 'forgotten'").fetchone()
-        too_old: list[int] = []
-        for line in lines:
-            key = models.key(line.sku)
-            before = db.execute("SELECT key, units FROM line WHERE id = ?", (line.id,)).fetchone()
-            if before is not None:
-                if before == (key, line.units):
-                    counted.repeated += 1
-                    db.execute("UPDATE line SET at = max(at, ?) WHERE id = ? AND at < ?", (line.at, line.id, line.at))
-                else:
-                    counted.complaints.reject(line.line, _contradiction(line, *before))
-            elif forgotten and line.at is not None and line.at < forgotten[0]:
-                too_old.append(line.line)
-            else:
-                db.execute(
-                    "INSERT INTO line(id, key, units, at) VALUES(?, ?, ?, ?)", (line.id, key, line.units, line.at)
-                )
-                counted.new += 1
-                changes[key] = changes.get(key, 0) + line.units
-                skus.setdefault(key, line.sku)
-        if too_old:
+    def _leave_out_known(self, counted: Counted) -> None:
+        """Take lines out of the spool that were counted in an earlier file, and say which contradict it."""
+        db = self._db
+        found = db.execute(
+            "INSERT INTO temp.known SELECT draft.line, draft.key = line.key AND draft.units = line.units "
+            "FROM temp.draft CROSS JOIN main.line ON line.id = draft.id"
+        ).rowcount
+        if not found:
+            return
+        for number, *lines in db.execute(
+            "SELECT line, key_before, units_before, sku, units FROM temp.before WHERE NOT same ORDER BY line"
+        ):
+            counted.complaints.reject(number, _contradiction(*lines))
+        counted.repeated = found - counted.complaints.bad
+        db.execute(
+            "UPDATE main.line SET at = (SELECT draft.at FROM temp.draft WHERE draft.id = main.line.id) "
+            "WHERE id IN (SELECT id FROM temp.before WHERE same AND at_before < at)"
+        )
+        db.execute("DELETE FROM temp.draft WHERE line IN (SELECT line FROM temp.known)")
+
+    def _leave_out_old(self, counted: Counted) -> None:
+        """Take lines out of the spool of which nobody can tell whether they were counted."""
+        count, first = self._db.execute(
+            "SELECT count(*), min(line) FROM temp.draft "
+            "WHERE at < (SELECT value FROM main.fact WHERE name = 'forgotten')"
+        ).fetchone()
+        if count:
             counted.complaints.note(
-                too_old[0],
-                f"{len(too_old)} lines, this one the first, are older than remember_days, so nobody can tell whether "
+                first,
+                f"{count} lines, this one the first, are older than remember_days, so nobody can tell whether "
                 "they were counted before; they are not counted",
             )
-        db.executemany(
-            "INSERT INTO level(key, sku, units) VALUES(?, ?, ?) "
-            "ON CONFLICT(key) DO UPDATE SET units = units + excluded.units",
-            [(key, skus[key], change) for key, change in changes.items()],
-        )
-        if db.execute("SELECT 1 FROM level WHERE abs(units) > ? LIMIT 1", (MAX_UNITS,)).fetchone():
-            raise Unreadable(f"with it a level would be larger than {MAX_UNITS}, so its quantities are surely wrong")
-        counted.keys = list(changes)
-        return counted
+            self._db.execute("DELETE FROM temp.draft WHERE at < (SELECT value FROM main.fact WHERE name = 'forgotten')")
 
-    def _forget(self, db: sqlite3.Connection, before: int) -> None:
+    def _add_up(self, counted: Counted) -> None:
+        """Count what is left in the spool."""
+        db = self._db
+        counted.new = db.execute(
+            "INSERT INTO main.line(id, key, units, at) SELECT id, key, units, at FROM temp.draft ORDER BY id"
+        ).rowcount
+        # of columns beside min() SQLite takes the row that has it: the first spelling of the SKU
+        db.execute("INSERT INTO temp.change SELECT key, sku, sum(units), min(line) FROM temp.draft GROUP BY key")
         db.execute(
-            "INSERT INTO fact VALUES('forgotten', ?) "
+            "INSERT INTO main.level(key, sku, units) SELECT key, sku, units FROM temp.change WHERE true ORDER BY key "
+            "ON CONFLICT(key) DO UPDATE SET units = units + excluded.units"
+        )
+        too_large = "SELECT 1 FROM temp.change CROSS JOIN main.level USING (key) WHERE abs(level.units) > ? LIMIT 1"
+        if db.execute(too_large, (MAX_UNITS,)).fetchone():
+            raise Unreadable(f"with it a level would be larger than {MAX_UNITS}, so its quantities are surely wrong")
+
+    def _forget(self, before: int) -> None:
+        self._db.execute(
+            "INSERT INTO main.fact VALUES('forgotten', ?) "
             "ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
             (before,),
         )
-        db.execute("DELETE FROM line WHERE at < (SELECT value FROM fact WHERE name = 'forgotten')")
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose open transaction, if any, is given up when the block ends."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as db:
-                db.execute("PRAGMA synchronous = EXTRA")
-                db.executescript(_TABLES)
-                yield db
-        except sqlite3.DatabaseError as error:
-            raise OSError(
-                errno.EIO, f"the memory of the journal cannot be used ({error})", os.fspath(self.path)
-            ) from error
+        self._db.execute("DELETE FROM main.line WHERE at < (SELECT value FROM main.fact WHERE name = 'forgotten')")
 
 
-def _contradiction(line: Line, key: str, units: int) -> str:
+def _file(state: Path) -> Path:
+    return state / "journal.db"
+
+
+def _contradiction(key_before: str, units_before: int, sku: str, units: int) -> str:
     return (
-        f"its id stands for {units:+d} of {cells.shown(key)} already, which was counted, and now for "
-        f"{line.units:+d} of {cells.shown(line.sku)}; this line is not counted"
+        f"its id stands for {units_before:+d} of {cells.shown(key_before)} already, which was counted, and now for "
+        f"{units:+d} of {cells.shown(sku)}; this line is not counted"
     )

@@ -100,6 +100,8 @@ class Line(NamedTuple):
 
     #: The till's own id of it, unique for ever.
     id: str
+    #: The SKU as it is compared, and as the till writes it.
+    key: str
     sku: str
     #: What it adds to the stock; below zero what it takes away.
     units: int
@@ -111,12 +113,12 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A journal's file that was read whole and found good."""
+    """A journal's file that was read whole and found good. Its lines are in the spool."""
 
     name: str
     sha256: str
-    #: Its lines, each id once.
-    lines: Sequence[Line]
+    #: How many lines there are to be counted.
+    lines: int
     #: Rows that give no line, in the order of the file; ``bad``: how many of them could not be read.
     reports: Sequence[RowReport]
     bad: int
@@ -132,8 +134,12 @@ def key(sku: str) -> str:
 
 
 def ref(sku: str) -> str:
+    """The till's id of a listing, by its SKU."""
+    return ref_of_key(key(sku))
+
+
+def ref_of_key(folded: str) -> str:
     """The till's id of a listing: the compared SKU itself, or a digest of one that is too long for a ref."""
-    folded = key(sku)
     if len(folded) <= REF_LIMIT:
         return folded
     return "sha256-" + hashlib.sha256(folded.encode()).hexdigest()[:56]

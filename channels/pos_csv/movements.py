@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import chain
+from pathlib import Path
 
 from channels.contract import Page
 from channels.pos_csv import times
@@ -28,30 +29,35 @@ logger = logging.getLogger(__name__)
 AGAIN = "journal so far"
 
 
-def shown_again(journal: Journal) -> Iterator[Page]:
+def shown_again(state: Path) -> Iterator[Page]:
     """All levels of a journal as they were counted so far.
 
     A journal says each thing once. So what was counted and then not shown, because the worker died or its store was
     lost, is shown before anything is added.
     """
-    if journal.exists:
-        yield from paged(chain(journal.unopened(), journal.all()), [], AGAIN)
+    if Journal.exists(state):
+        with Journal.opened(state) as journal:
+            yield from paged(chain(journal.unopened(), journal.all()), [], AGAIN)
 
 
-def of_file(claim: Claim, journal: Journal, settings: PosCsvSettings, now: datetime) -> Iterator[Page]:
+def of_file(claim: Claim, settings: PosCsvSettings, now: datetime) -> Iterator[Page]:
     """One claimed file from its reading to its archiving.
 
     Pages carry no time: the order of files does not matter, and late ones are as good as others.
     """
+    with Journal.opened(claim.folder.state) as journal:
+        yield from _counted(claim, journal, settings, now)
+
+
+def _counted(claim: Claim, journal: Journal, settings: PosCsvSettings, now: datetime) -> Iterator[Page]:
     name, history = claim.found.name, History(claim.folder.state)
     try:
-        lines = read_lines(claim.path, name, settings)
+        lines = read_lines(claim.path, name, settings, journal.spool)
         if history.known(lines.sha256) is not None:
             logger.info("a file repeats what was taken before", extra={"file": name})
             claim.archive(lines.sha256)
             return
         counted = journal.count(
-            lines.lines,
             bad_allowed=settings.bad_allowed(lines.rows) - lines.bad,
             remember=timedelta(days=settings.remember_days) if settings.remember_days else None,
             now=now,
@@ -65,7 +71,7 @@ def of_file(claim: Claim, journal: Journal, settings: PosCsvSettings, now: datet
         extra={"file": name, "lines": counted.new, "known_lines": counted.repeated},
     )
     reports = sorted([*lines.reports, *counted.complaints.reports])
-    levels = chain(journal.unopened(), journal.levels(counted.keys))
+    levels = chain(journal.unopened(), journal.changed())
     for page in paged(levels, problems(name, reports), name):
         claim.renew()
         yield page

@@ -10,6 +10,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -21,6 +22,7 @@ from channels.pos_csv.entries import Entries
 from channels.pos_csv.models import Layout, Lines, Sheet, Unreadable
 from channels.pos_csv.scan import WORKBOOK, Scan, scan, stamp
 from channels.pos_csv.settings import PosCsvSettings
+from channels.pos_csv.spool import Spool
 
 #: The most lines that one record may span; a longer one is a quotation mark that was never closed.
 RECORD_LINES = 200
@@ -50,13 +52,13 @@ def read_sheet(path: Path, name: str, settings: PosCsvSettings) -> Sheet:
     return Sheet(name, seen.sha256, tally.table, tally.reports, body.rows, seen.encoding, body.found, stated)
 
 
-def read_lines(path: Path, name: str, settings: PosCsvSettings) -> Lines:
-    """Read and check a whole file of a journal. Raises as :func:`read_sheet` does."""
-    seen, body = _read(path, name, settings, Entries)
+def read_lines(path: Path, name: str, settings: PosCsvSettings, spool: Spool) -> Lines:
+    """Read and check a whole file of a journal; its lines are then in the spool. Raises as :func:`read_sheet` does."""
+    seen, body = _read(path, name, settings, partial(Entries, spool=spool))
     return Lines(
         name,
         seen.sha256,
-        body.lines,
+        len(spool),
         body.complaints.reports,
         body.complaints.bad,
         body.rows,

@@ -129,12 +129,15 @@ def test_a_till_that_uses_its_ids_again_every_day_is_found_out(shop: Shop, worke
 
 
 def test_two_lines_of_one_file_under_one_id_that_differ_are_both_left_out(shop: Shop, worker: Worker) -> None:
-    shop.drop("a.csv", sales("1 A 2", "1 A 3", "2 B 1", "2 B 1"))
+    shop.drop("a.csv", sales("1 A 2", "1 A 3", "2 B 1", "1 A 2", "2 B 1"))
     pages = list(shop.channel(**KIND).read_all())
     for page in pages:
         worker.merge(page)
     assert worker.levels == {"B": -1}
-    assert [problem.where for page in pages for problem in page.problems] == ["a.csv:2", "a.csv:3", "a.csv:5"]
+    problems = {problem.where: problem.reason for page in pages for problem in page.problems}
+    assert list(problems) == ["a.csv:2", "a.csv:3", "a.csv:5", "a.csv:6"]
+    assert all("('1') and other content; none" in problems[f"a.csv:{line}"] for line in (2, 3, 5))
+    assert problems["a.csv:6"] == "this line stands in line 4 already; it is counted once"
 
 
 def test_an_id_may_be_made_of_several_columns(shop: Shop, worker: Worker) -> None:
@@ -356,9 +359,20 @@ def test_whatever_files_come_and_whenever_the_worker_dies_every_line_counts_once
     assert all(units < 0 for _, units in worker.moved)
 
 
+def test_a_file_that_is_refused_after_its_lines_were_looked_up_leaves_the_journal_as_it_was(
+    shop: Shop, worker: Worker
+) -> None:
+    shop.drop("a.csv", sales("1 A 2", "2 A 1"))
+    worker.read(shop)
+    before = (shop.path / ".state" / "journal.db").read_bytes()
+    shop.drop("b.csv", sales("1 B 2", "2 B 1", "3 C 1"))
+    assert "uses its ids again" in shop.problems(**KIND, bad_rows=0)[0][1]
+    assert (shop.path / ".state" / "journal.db").read_bytes() == before
+
+
 def test_the_memory_is_on_disk_and_pages_are_read_from_it_one_by_one(tmp_path: Path, shop: Shop) -> None:
     shop.drop("a.csv", sales(*(f"{number} SKU{number:04} 1" for number in range(2_500))))
     shop.read(**KIND)
-    journal = Journal(shop.path / ".state")
-    assert [len(page) for page in journal.all()] == [1_000, 1_000, 500]
+    with Journal.opened(shop.path / ".state") as journal:
+        assert [len(page) for page in journal.all()] == [1_000, 1_000, 500]
     assert isinstance(shop.channel(**KIND), PosCsvChannel)
