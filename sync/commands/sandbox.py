@@ -9,10 +9,8 @@ from collections.abc import Mapping
 import click
 from celery.bin.base import CeleryCommand
 
-from channels.amazon.sandbox import AmazonSandbox
-from channels.bigcommerce.sandbox import BigCommerceSandbox
 from sync.commands.output import one_line_errors
-from sync.commands.serve import listen
+from sync.commands.serve import listen, need_web
 
 #: Whoever tries things out need not approve the first writes to a sandbox.
 TRUST = "[guard]\nauto_approve_first = true\n"
@@ -30,6 +28,11 @@ def sandbox(store_port: int, amazon_port: int, host: str, listings: int) -> None
     Prints the settings that point at them. Each has a control surface under /_sandbox/ to seed, sell, restock,
     inspect and make trouble; what they hold is in memory and gone when they stop.
     """
+    need_web()
+    # here, for Celery loads all commands to run any, and the sandboxes' web framework takes a fifth of a second
+    from channels.amazon.sandbox import AmazonSandbox
+    from channels.bigcommerce.sandbox import BigCommerceSandbox
+
     for port in (store_port, amazon_port):
         listen(host, port).close()  # a port that is taken shows here, in one line
     store, amazon = BigCommerceSandbox(), AmazonSandbox(visible_after_s=1.0)

@@ -30,8 +30,7 @@ def serve(ctx: click.Context, port: int, host: str, workers: int | None) -> None
 
     Put a proxy that speaks TLS in front, and its public address into webhook_url of the channel's settings.
     """
-    if not installed():
-        raise click.ClickException("no web server is installed: pip install 'inventory-sync[web]'")
+    need_web()
     app = app_of(ctx)
     _ = app.conf.broker_url, app.context.channels  # errors in the settings show here, once, in one line
     listener = listen(host, port)
@@ -47,6 +46,12 @@ def serve(ctx: click.Context, port: int, host: str, workers: int | None) -> None
             "sync.web:app",
         ],
     )
+
+
+def need_web() -> None:
+    """Raises :class:`click.ClickException` unless the extra is installed that this needs."""
+    if not installed():
+        raise click.ClickException("no web server is installed: pip install 'inventory-sync[web]'")
 
 
 def installed() -> bool:
