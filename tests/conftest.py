@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from channels import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Result, Services, Write
 from channels.errors import ChannelError, Unreachable
@@ -28,6 +29,10 @@ from sync.stock.writes import Answer, Claim, Intent, Settlement, Writes
 from sync.storage import embedded
 from sync.storage.store import BUCKETS, Store, bucket_prefix, fold
 from sync.telemetry.counters import Counters
+
+# A property is wrong when an example breaks it, not when the machine has other things to do.
+settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 #: When the tests' clock starts, in milliseconds.
 START_MS = 1_790_000_000_000

@@ -13,7 +13,7 @@ from sync.budget import Urgency
 from tests.budget.outside import OPERATION, Caller, Play, Tokens, Windows
 from tests.conftest import START_MS, TimedStore
 
-examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 callers = st.lists(
     st.builds(

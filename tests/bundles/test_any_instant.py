@@ -79,9 +79,8 @@ STEP = st.one_of(SALE, SALE, st.tuples(st.just("work"), FUSE), st.tuples(st.just
 
 @settings(
     max_examples=250,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(STEP, max_size=30))
 def test_units_are_conserved_whoever_dies_and_whatever_comes_late(

@@ -31,9 +31,8 @@ def stories(count: int) -> settings:
     """So many stories, the same ones every time."""
     return settings(
         max_examples=count,
-        deadline=None,
         derandomize=True,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 
 

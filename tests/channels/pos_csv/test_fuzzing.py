@@ -68,7 +68,7 @@ def check(sheet: Sheet | None, content: bytes) -> None:
         assert abs(units) <= MAX_UNITS
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=st.binary(max_size=300), profile=profiles, encoding=st.sampled_from([None, "cp949", "cp932", "utf-16"]))
 @example(content=b"sku,quantity\r\n\x00", profile="plain", encoding=None)
 @example(content=b"\xef\xbb\xbf", profile="plain", encoding=None)
@@ -78,7 +78,7 @@ def test_any_bytes_are_read_or_refused(file: Path, content: bytes, profile: str,
     check(read(file, content, profile=profile, **({"encoding": encoding} if encoding else {})), content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     rows=st.lists(st.lists(st.text("aA01.,-+E'\"= \t\r\n\x00éⅧ٣　", max_size=6), max_size=4), max_size=8),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -103,7 +103,7 @@ def test_any_rows_below_a_right_header_are_read_or_refused(
     check(read(file, content, **numbers), content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     sample=st.sampled_from(SAMPLES),
     profile=profiles,
@@ -117,7 +117,7 @@ def test_a_damaged_export_is_read_or_refused(
     check(read(file, sample, profile=profile), sample)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     table=levels,
     delimiter=st.sampled_from(",;\t|"),
@@ -138,7 +138,7 @@ def test_a_good_file_is_read_as_it_was_written(
     assert sheet.reports == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(text=st.text("0123456789.,'-+Ee _٣²½", max_size=25))
 def test_a_quantity_is_what_its_digits_say_or_refused(text: str) -> None:
     quantities = cells.Quantities(PosCsvSettings(type="pos_csv", path=Path("pos")))

@@ -337,7 +337,7 @@ def test_an_inspection_shows_what_the_lines_would_add(shop: Shop) -> None:
     assert not (shop.path / ".state").exists()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(
         st.tuples(st.sets(st.integers(0, 11), min_size=1), st.one_of(st.none(), st.integers(0, 4))),

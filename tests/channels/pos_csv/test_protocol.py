@@ -173,7 +173,5 @@ class Day(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-Day.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Day.TestCase.settings = settings(max_examples=30, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 TestADay = Day.TestCase
