@@ -35,9 +35,6 @@ SEED = int(os.environ.get("DEATH_SEED", "3"))
 #: For how long processes are killed, in seconds.
 DEATHS_S = float(os.environ.get("DEATH_S", "25"))
 
-#: How long a dead worker's claims last; the timeouts of the channels below allow for it.
-LEASE_S = 8.0
-
 SCHEDULE = """
 [sweep]
 task = "sync.sweep"
@@ -122,10 +119,9 @@ def test_up_starts_its_store_again_and_goes_on(shop: Shop) -> None:
 
 
 def settings(shop: Shop, write: str) -> str:
-    """The settings file: short claims, and answers that are not waited for longer."""
-    text = f'schedule = "schedule"\nwrite_lease_s = {LEASE_S}\n\n' + shop.settings
-    return text.replace('type = "bigcommerce"', f'type = "bigcommerce"\nwrite = "{write}"\nread_timeout_s = 4').replace(
-        'type = "amazon"', 'type = "amazon"\nread_timeout_s = 4\nfeed_from = 0'
+    """The settings file."""
+    return 'schedule = "schedule"\n' + shop.brisk.replace(
+        'type = "bigcommerce"', f'type = "bigcommerce"\nwrite = "{write}"'
     )
 
 

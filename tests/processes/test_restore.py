@@ -22,10 +22,7 @@ RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 def test_after_a_restore_of_an_old_backup_on_hand_and_channels_are_exact_again(shop: Shop) -> None:
     trade = Trade.begin(shop)
     (shop.folder / "schedule").write_text(SCHEDULE)
-    quick = shop.settings.replace('type = "bigcommerce"', 'type = "bigcommerce"\nread_timeout_s = 4').replace(
-        'type = "amazon"', 'type = "amazon"\nread_timeout_s = 4\nfeed_from = 0'
-    )
-    shop.configure(f'schedule = "schedule"\nwrite_lease_s = 8\n{quick}')
+    shop.configure('schedule = "schedule"\n' + shop.brisk)
     with at_work(shop):
         assert shop.run("reconcile", "--watch", "--timeout", "50").code == 0
         sell(trade, 20)

@@ -86,10 +86,10 @@ class Trade:
 
     def is_accounted_for(self) -> bool:
         """Whether the stock of record and both channels show what there truly is."""
-        ran, true = self.shop.run("stock", "--json"), self.true
-        return (
-            ran.code == 0
-            and {row["sku"]: row["on_hand"] for row in json.loads(ran.out)} == true
-            and dict(self.shop.store.store.levels()) == true
-            and {sku: self.shop.amazon.account.shown(sku) for sku in true} == true
-        )
+        true = self.true
+        if dict(self.shop.store.store.levels()) != true:
+            return False
+        if {sku: self.shop.amazon.account.shown(sku) for sku in true} != true:
+            return False
+        ran = self.shop.run("stock", "--json")  # a process of its own, so only when the rest is true
+        return ran.code == 0 and {row["sku"]: row["on_hand"] for row in json.loads(ran.out)} == true
