@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from sync.errors import SettingsError
-from sync.settings import Settings, load_settings
+from tests.settings_file import alone, load, refused
+
+__all__ = ["alone"]
 
 CHANNELS = """
 [channels.till]
@@ -16,29 +15,10 @@ path = "pos"
 """
 
 
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SYNC_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-    Path("pos").mkdir()
-
-
-def load(text: str, csv: str = "") -> Settings:
-    Path("sync.toml").write_text(text + CHANNELS, "utf-8")
-    Path("bundles.csv").write_text(csv, "utf-8")
-    return load_settings()
-
-
-def refused(text: str, csv: str = "") -> str:
-    with pytest.raises(SettingsError) as caught:
-        load(text, csv)
-    return caught.value.message.replace(f"{Path.cwd()}/", "")
-
-
 def test_bundles_stand_in_the_settings_and_more_in_a_csv() -> None:
     settings = load(
-        'bundles_csv = "bundles.csv"\n[bundles]\n"GIFT-BOX" = { MUG = 1, TEA = 2 }',
-        "bundle,component,units\nSIX,TEA,6\n",
+        'bundles_csv = "bundles.csv"\n[bundles]\n"GIFT-BOX" = { MUG = 1, TEA = 2 }' + CHANNELS,
+        bundles="bundle,component,units\nSIX,TEA,6\n",
     )
     assert {str(recipe) for recipe in settings.recipes.bundles.values()} == {"1 MUG, 2 TEA", "6 TEA"}
     assert settings.recipes.made_with("tea") == ["gift-box", "six"]
@@ -56,7 +36,7 @@ def test_bundles_stand_in_the_settings_and_more_in_a_csv() -> None:
     ],
 )
 def test_a_mistake_names_the_bundle_and_what_would_be_right(text: str, words: str) -> None:
-    assert words in refused(text)
+    assert words in refused(text + CHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +51,4 @@ def test_a_mistake_names_the_bundle_and_what_would_be_right(text: str, words: st
     ],
 )
 def test_a_bad_row_is_an_error_with_its_line(csv: str, words: str) -> None:
-    assert words in refused('bundles_csv = "bundles.csv"\n[bundles]\nSET = { TEA = 2 }', csv)
+    assert words in refused('bundles_csv = "bundles.csv"\n[bundles]\nSET = { TEA = 2 }' + CHANNELS, bundles=csv)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from channels import Result, Sale
 from sync.audit import audit
 from sync.deadline import Deadline
-from sync.errors import SettingsError
 from sync.pull import pull
 from sync.push import push
-from sync.settings import Settings, load_settings
 from sync.stock.mapping import Alias, Aliases
 from sync.stock.records import State
 from sync.views.stock import held
 from tests.conftest import CHANNELS, STORE, TILL, Fate, TimedStore, Town
+from tests.settings_file import alone, load, refused
+
+__all__ = ["alone"]
 
 ALIASES = Aliases([Alias("market", "AMZ-1", "MUG"), Alias("till", "4711", "mug")])
 SELLING = {"till": TILL, "store": replace(STORE, orders=True, order_margin_s=2.0), "market": CHANNELS["market"]}
@@ -129,22 +129,8 @@ aliases = "aliases.csv"
 """
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SYNC_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-    Path("pos").mkdir()
-
-
-def load(csv: str) -> Settings:
-    Path("sync.toml").write_text(CHANNEL, "utf-8")
-    Path("aliases.csv").write_text(csv, "utf-8")
-    return load_settings()
-
-
-@pytest.mark.usefixtures("here")
 def test_aliases_stand_in_a_csv() -> None:
-    aliases = load("channel,channel_sku,sku\ntill,4711,MUG\n").aliases
+    aliases = load(CHANNEL, aliases="channel,channel_sku,sku\ntill,4711,MUG\n").aliases
     assert (aliases.ours("till"), aliases.theirs("till", "mug"), aliases.theirs("till", "tea")) == (
         {"4711": "MUG"},
         "4711",
@@ -152,7 +138,6 @@ def test_aliases_stand_in_a_csv() -> None:
     )
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("csv", "words"),
     [
@@ -163,6 +148,4 @@ def test_aliases_stand_in_a_csv() -> None:
     ],
 )
 def test_a_bad_row_is_an_error_with_its_line(csv: str, words: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        load(csv)
-    assert words in caught.value.message
+    assert words in refused(CHANNEL, aliases=csv)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sync.errors import SettingsError
 from sync.policy.targets import Policy
-from sync.settings import Settings, load_settings
+from sync.settings import Settings
 from sync.stock.records import Record
+from tests.settings_file import alone, load, refused
+
+__all__ = ["alone"]
 
 CHANNELS = """
 [channels.till]
@@ -22,24 +24,7 @@ store_hash = "abc123"
 access_token = "not-a-real-one"
 """
 
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SYNC_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-    Path("pos").mkdir()
-
-
-def load(policy: str, csv: str = "") -> Settings:
-    Path("sync.toml").write_text(policy + CHANNELS, "utf-8")
-    Path("rules.csv").write_text(csv, "utf-8")
-    return load_settings()
-
-
-def refused(policy: str, csv: str = "") -> str:
-    with pytest.raises(SettingsError) as caught:
-        load(policy, csv)
-    return caught.value.message.replace(f"{Path.cwd()}/", "")
+IN_A_CSV = '[policy]\nrules_csv = "rules.csv"\n' + CHANNELS
 
 
 def shown(settings: Settings, sku: str, on_hand: int) -> int | None:
@@ -59,21 +44,22 @@ def test_rules_stand_in_the_settings_for_all_for_a_channel_and_for_skus() -> Non
         channel = "store"
         buffer = 3
         """
+        + CHANNELS
     )
     assert (shown(settings, "A", 90), shown(settings, "A", 9), shown(settings, "gift-1", 9)) == (50, 8, 6)
 
 
 def test_more_rules_stand_in_a_csv() -> None:
     settings = load(
-        '[policy]\nrules_csv = "rules.csv"',
-        "\ufeffSKU,channel,buffer,pin\nA,store,2,\n\nB,,,true\n",
+        IN_A_CSV,
+        rules="\ufeffSKU,channel,buffer,pin\nA,store,2,\n\nB,,,true\n",
     )
     assert (shown(settings, "A", 9), shown(settings, "b", 9), shown(settings, "C", 9)) == (7, None, 9)
     assert settings.rules[0].source == "rules.csv:2"
 
 
 def test_a_csv_of_a_country_that_writes_decimal_commas_has_semicolons() -> None:
-    assert shown(load('[policy]\nrules_csv = "rules.csv"', "sku;cap\nA;4\n"), "A", 9) == 4
+    assert shown(load(IN_A_CSV, rules="sku;cap\nA;4\n"), "A", 9) == 4
 
 
 @pytest.mark.parametrize(
@@ -92,7 +78,7 @@ def test_a_csv_of_a_country_that_writes_decimal_commas_has_semicolons() -> None:
     ],
 )
 def test_a_mistake_names_the_key_and_what_would_be_right(policy: str, words: str) -> None:
-    assert words in refused(policy)
+    assert words in refused(policy + CHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +96,9 @@ def test_a_mistake_names_the_key_and_what_would_be_right(policy: str, words: str
     ],
 )
 def test_a_bad_row_is_an_error_with_its_line(csv: str, words: str) -> None:
-    assert words in refused('[policy]\nrules_csv = "rules.csv"', csv)
+    assert words in refused(IN_A_CSV, rules=csv)
 
 
 def test_a_csv_that_is_not_text_is_refused() -> None:
-    load("")
     Path("rules.csv").write_bytes(b"sku,cap\nA\xff,1\n")
-    Path("sync.toml").write_text('[policy]\nrules_csv = "rules.csv"\n' + CHANNELS, "utf-8")
-    with pytest.raises(SettingsError, match="is not UTF-8"):
-        load_settings()
+    assert "rules.csv: is not UTF-8" in refused(IN_A_CSV)

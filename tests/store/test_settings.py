@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from channels.bigcommerce import BigCommerceSettings
-from sync import settings as module
 from sync.errors import SettingsError
 from sync.settings import Settings, load_settings
+from tests import settings_file
+from tests.settings_file import alone
+
+__all__ = ["alone"]
 
 GOOD = """
 authority = "store"
@@ -21,28 +24,15 @@ access_token = "t0p-secret"
 """
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable, no secret file, no settings file of the machine has a say."""
-    for name in ("SYNC_CONFIG", "SYNC_REDIS_URL", "SYNC_BROKER_URL", "SYNC_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(module, "SECRETS_FOLDER", str(tmp_path / "secrets"))
-    monkeypatch.chdir(tmp_path)
-
-
 def load(text: str = GOOD) -> Settings:
-    Path("sync.toml").write_text(text, "utf-8")
-    return load_settings()
+    return settings_file.load(text)
 
 
 def refused(text: str) -> str:
-    """What the settings say about a file that is wrong, without the file's path."""
-    with pytest.raises(SettingsError) as caught:
-        load(text)
-    file = str(Path("sync.toml").absolute())
-    lines = caught.value.message.splitlines()
-    assert all(line.startswith(f"{file}: ") for line in lines)
-    return "\n".join(line.removeprefix(f"{file}: ") for line in lines)
+    """What is said about a file that is wrong; every line names the file, which is left out here."""
+    lines = settings_file.refused(text).splitlines()
+    assert all(line.startswith("sync.toml: ") for line in lines)
+    return "\n".join(line.removeprefix("sync.toml: ") for line in lines)
 
 
 def token(settings: Settings) -> str:
