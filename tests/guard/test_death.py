@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
-import redis
 
 from sync.deadline import Deadline
 from sync.guard import decisions
@@ -18,52 +13,10 @@ from sync.guard.judge import GuardSettings
 from sync.pull import pull
 from sync.push import push
 from tests.conftest import TimedStore
+from tests.dying import died, steps_of
 from tests.guard.test_decisions import SKUS as FEW
 from tests.guard.test_decisions import build, held, look_again, pull_all, units
 from tests.guard.test_held_files import SKUS, Shop
-
-
-class Died(BaseException):
-    """The process is gone."""
-
-
-@contextmanager
-def dying_at(step: int) -> Iterator[None]:
-    """Dies before the round trip of this number to the store."""
-    left = [step]
-
-    def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: redis.Redis, *args: Any, **options: Any) -> Any:
-            if left[0] == 0:
-                raise Died
-            left[0] -= 1
-            return real(self, *args, **options)
-
-        return call
-
-    with (
-        patch.object(redis.Redis, "execute_command", mortal(redis.Redis.execute_command)),
-        patch.object(redis.client.Pipeline, "execute", mortal(redis.client.Pipeline.execute)),
-    ):
-        yield
-
-
-def died(step: int, work: Callable[[], object]) -> bool:
-    """Whether the work came so far as to die at this step."""
-    try:
-        with dying_at(step):
-            work()
-    except Died:
-        return True
-    return False
-
-
-def steps_of(work: Callable[[int], bool]) -> int:
-    """Do the work again and again, dying one step later each time, until it lives. Gives how often it died."""
-    step = 0
-    while work(step):
-        step += 1
-    return step
 
 
 def test_a_reading_whose_judge_dies_at_any_step_is_one_hold_in_the_end(store: TimedStore) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -16,8 +13,9 @@ from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
-from sync.storage.store import Call, bucket_of, bucket_prefix
+from sync.storage.store import bucket_of, bucket_prefix
 from tests.conftest import CHANNELS, STORE, Bench, Fate, TimedStore, Town
+from tests.dying import died, steps_of
 
 NAMES = ("till", "store", "market")
 
@@ -30,6 +28,10 @@ def pull_all(town: Town) -> None:
 
 @pytest.fixture
 def ten(town: Town) -> Town:
+    return with_ten(town)
+
+
+def with_ten(town: Town) -> Town:
     """Ten of MUG and of TEA everywhere."""
     for sku in ("MUG", "TEA"):
         town.put(sku, 10)
@@ -191,32 +193,18 @@ def test_where_very_many_are_gone_only_some_are_looked_for(ten: Town, monkeypatc
     assert [record.listings["store"].hold is not None for record in gone] == [True, True]
 
 
-class Died(BaseException):
-    """The process is gone."""
+def test_wherever_the_worker_dies_no_unit_is_lost(store: TimedStore) -> None:
+    def once(step: int) -> bool:
+        store.client.flushall()
+        ten = with_ten(Town.build(store))
+        ten.store.shop.sell("MUG", 3)
+        rename(ten)
+        dead = died(step, lambda: pull(ten.context, "store", Deadline(60)))
+        for _ in range(2):
+            store.clock.advance(70)
+            pull_all(ten)
+        assert records(ten) == {"MUG": 7, "TEA": 10}
+        assert [channel.shop.shown("MUG") for channel in (ten.store, ten.market)] == [7, 7]
+        return dead
 
-
-@pytest.mark.parametrize("fuse", range(12))
-def test_wherever_the_worker_dies_no_unit_is_lost(
-    ten: Town, store: TimedStore, monkeypatch: pytest.MonkeyPatch, fuse: int
-) -> None:
-    ten.store.shop.sell("MUG", 3)
-    rename(ten)
-    real, left = store.run, fuse
-
-    def run(name: str, calls: Sequence[Call]) -> list[Any]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Died
-        return real(name, calls)
-
-    with monkeypatch.context() as dying:
-        dying.setattr(store, "run", run)
-        with suppress(Died):
-            pull(ten.context, "store", Deadline(60))
-    for _ in range(2):
-        store.clock.advance(70)
-        pull_all(ten)
-
-    assert records(ten) == {"MUG": 7, "TEA": 10}
-    assert [channel.shop.shown("MUG") for channel in (ten.store, ten.market)] == [7, 7]
+    assert steps_of(once) > 12

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
-
 import pytest
 
 from channels import Result
@@ -16,8 +12,8 @@ from sync.policy.targets import Policy
 from sync.pull import pull
 from sync.push import push
 from sync.stock.worklist import CLASS
-from sync.storage.store import Call
 from tests.conftest import Fate, TimedStore, Town
+from tests.dying import died, steps_of
 
 CHANNELS = [("till", False), ("store", True), ("market", True)]
 SKUS = ("A", "B", "C", "D", "E")
@@ -69,35 +65,24 @@ def test_rules_that_stay_the_same_cost_no_look(town: Town) -> None:
     assert len(town.store.shop.looked_at) == before
 
 
-class Died(BaseException):
-    """The process is gone."""
-
-
-@pytest.mark.parametrize("fuse", range(12))
 def test_whoever_dies_while_marking_leaves_the_work_to_the_next(
-    town: Town, store: TimedStore, monkeypatch: pytest.MonkeyPatch, fuse: int
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled(town)
-    rules(town, cap=4)
     monkeypatch.setattr(rulebook, "GATHER", 2)
-    real, left = store.run, fuse
 
-    def run(name: str, calls: Sequence[Call]) -> list[Any]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Died
-        return real(name, calls)
+    def once(step: int) -> bool:
+        store.client.flushall()
+        town = Town.build(store)
+        settled(town)
+        rules(town, cap=4)
+        dead = died(step, lambda: push(town.context, "store", Deadline(60)))
+        store.clock.advance(70)
+        pull(town.context, "store", Deadline(60))
+        push_both(town)
+        assert shown(town) == [4] * 5
+        return dead
 
-    with monkeypatch.context() as dying:
-        dying.setattr(store, "run", run)
-        with suppress(Died):
-            push(town.context, "store", Deadline(60))
-    store.clock.advance(70)
-    pull(town.context, "store", Deadline(60))
-    push_both(town)
-
-    assert shown(town) == [4] * 5
+    assert steps_of(once) > 12
 
 
 def test_a_write_under_way_by_the_old_rules_is_followed_by_one_by_the_new(town: Town) -> None:
