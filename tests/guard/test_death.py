@@ -15,8 +15,9 @@ from sync.push import push
 from tests.conftest import TimedStore
 from tests.dying import died, steps_of
 from tests.guard.test_decisions import SKUS as FEW
-from tests.guard.test_decisions import build, held, look_again, pull_all, units
+from tests.guard.test_decisions import build
 from tests.guard.test_held_files import SKUS, Shop
+from tests.guard.town import held, look_again, pull_all, units
 
 
 def test_a_reading_whose_judge_dies_at_any_step_is_one_hold_in_the_end(store: TimedStore) -> None:

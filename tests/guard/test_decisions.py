@@ -6,29 +6,21 @@ import pytest
 
 from sync.deadline import Deadline
 from sync.guard import decisions, watch
-from sync.guard.holds import HeldRun, Kind
+from sync.guard.holds import Kind
 from sync.guard.judge import NOTHING, GuardSettings
-from sync.pull import Pulls, pull, read_refs
+from sync.pull import Pulls, read_refs
 from sync.push import push
-from sync.refresh import refresh
 from sync.stock.records import State
 from sync.views.stock import held as held_back
 from tests.conftest import TRUSTING, TimedStore, Town
+from tests.guard.town import at_rest, held, look_again, pull_all, units
 
 SKUS = [f"S{number:02}" for number in range(20)]
 
 
 def build(store: TimedStore, guard: GuardSettings = TRUSTING) -> Town:
     """20 SKUs at 10 everywhere, read and settled."""
-    town = Town.build(store, guard=guard)
-    for sku in SKUS:
-        town.put(sku, 10)
-    for channel in town.everywhere:
-        channel.page = 8
-        pull_all(town, channel.name)
-    for name in ("store", "market"):
-        push(town.context, name, Deadline(60))
-    return town
+    return at_rest(Town.build(store, guard=guard), SKUS)
 
 
 @pytest.fixture
@@ -39,28 +31,6 @@ def broken(store: TimedStore) -> Town:
         town.store.shop.put(sku, 0)
     pull_all(town, "store")
     return town
-
-
-def pull_all(town: Town, name: str) -> None:
-    while not pull(town.context, name, Deadline(60)):
-        pass
-
-
-def held(town: Town) -> HeldRun:
-    """The one hold that is open."""
-    (hold,) = town.context.holds.open_ones()
-    return hold
-
-
-def units(town: Town) -> int:
-    return sum(record.on_hand or 0 for record in town.context.ledger.every_record())
-
-
-def look_again(town: Town, name: str = "store") -> None:
-    """What follows from an approval, done by a worker."""
-    refresh(town.context, name, Deadline(60))
-    if Pulls(town.context.store).state(name).wanted_ms:
-        pull_all(town, name)
 
 
 def test_an_approved_reading_is_taken_again_and_believed(broken: Town) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from sync.deadline import Deadline
 from sync.guard import decisions, gate
-from sync.guard.holds import HeldRun, Kind
+from sync.guard.holds import Kind
 from sync.guard.judge import GuardSettings
 from sync.pull import pull
 from sync.push import push
 from sync.views.progress import progress
 from tests.conftest import TimedStore, Town
+from tests.guard.town import held
 
 
 @pytest.fixture
@@ -30,11 +31,6 @@ def fresh(store: TimedStore) -> Town:
 def read(town: Town, *names: str) -> None:
     for name in names or town.context.channels:
         pull(town.context, name, Deadline(60))
-
-
-def held(town: Town) -> HeldRun:
-    (hold,) = town.context.holds.open_ones()
-    return hold
 
 
 def test_nothing_is_written_to_a_new_channel_and_the_hold_says_what_would_be(fresh: Town) -> None:

@@ -10,13 +10,14 @@ from channels import Level
 from channels.errors import ChannelError
 from sync.deadline import Deadline
 from sync.guard import watch
-from sync.guard.holds import HeldRun, KeepRows, Kind
+from sync.guard.holds import KeepRows, Kind
 from sync.guard.withheld import Chunk, Shelf
 from sync.pull import pull, read_refs
 from sync.push import push
 from sync.refresh import refresh
 from sync.stock.ledger import Window
 from tests.conftest import CHANNELS, MARKET, STORE, TimedStore, Town, unreachable
+from tests.guard.town import at_rest, held, pull_all, units
 
 SKUS = [f"S{number:02}" for number in range(40)]
 
@@ -24,33 +25,8 @@ SKUS = [f"S{number:02}" for number in range(40)]
 @pytest.fixture
 def even(store: TimedStore) -> Town:
     """40 SKUs at 10 everywhere, and that is known."""
-    town = Town.build(
-        store, {**CHANNELS, "store": replace(STORE, read_batch=30), "market": replace(MARKET, read_batch=30)}
-    )
-    for sku in SKUS:
-        town.put(sku, 10)
-    for channel in town.everywhere:
-        channel.page = 8
-        pull_all(town, channel.name)
-    for name in ("store", "market"):
-        push(town.context, name, Deadline(60))
-    return town
-
-
-def pull_all(town: Town, name: str) -> None:
-    while not pull(town.context, name, Deadline(60)):
-        pass
-
-
-def units(town: Town) -> int:
-    """All that is on hand."""
-    return sum(record.on_hand or 0 for record in town.context.ledger.every_record())
-
-
-def held(town: Town) -> HeldRun:
-    """The one hold that is open."""
-    (hold,) = town.context.holds.open_ones()
-    return hold
+    channels = {**CHANNELS, "store": replace(STORE, read_batch=30), "market": replace(MARKET, read_batch=30)}
+    return at_rest(Town.build(store, channels), SKUS)
 
 
 def break_down(town: Town, count: int = 30) -> None:
