@@ -137,3 +137,13 @@ def market(store: TimedStore, data_dir: Path, tmp_path: Path, monkeypatch: pytes
         restart()
         closing.callback(market.close)
         yield market
+
+
+def levels(context: Context, channel: str) -> dict[str, int]:
+    """What a channel shows, read by a process."""
+    return {row.sku: row.units for page in context.channel(channel).read_all() for row in page.levels}
+
+
+def joined(context: Context) -> list[str]:
+    """The stores that a process knows, as channels."""
+    return [name for name in context.channels if name != "till"]
