@@ -174,7 +174,9 @@ def test_a_date_in_the_place_of_a_reset_stops_nobody(make: Callable[..., StoreBu
     budget = make()
     one_call(budget, Quota(left=99, limit=100, reset_s=1_790_000_000.0))
 
+    before = budget.store.now_ms()
     one_call(budget, full(98))
+    assert budget.store.now_ms() - before < 1000, "nobody has waited"
 
 
 def test_a_part_of_the_quota_is_left_to_others(store: TimedStore) -> None:

@@ -156,10 +156,13 @@ TASKS: dict[str, Callable[..., object]] = {"sync.pull": pull, "sync.sweep": swee
 
 
 def checked(task: str, **arguments: object) -> str:
+    """What is said about such an entry; nothing where it can run."""
     schedule = parse_schedule({"a": {"task": task, "every": "1m", "arguments": arguments}}, "beat")
-    with pytest.raises(SettingsError) as caught:
+    try:
         check_schedule(schedule, TASKS, ["store", "till"], "beat")
-    return caught.value.message
+    except SettingsError as error:
+        return error.message
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,4 @@ def test_an_entry_that_cannot_run_is_told_before_anything_runs(
 
 
 def test_what_can_run_is_left_alone() -> None:
-    schedule = parse_schedule(
-        {"a": {"task": "sync.pull", "every": "1m", "arguments": {"channel": "till", "skus": ["MUG"]}}}, "beat"
-    )
-    check_schedule(schedule, TASKS, ["till"], "beat")
+    assert checked("sync.pull", channel="till", skus=["MUG"]) == ""
