@@ -2,11 +2,12 @@
 
 Two sandbox stores, both with webhooks, and everything that ``celery -A sync up`` runs: receiver, worker, scheduler and
 the embedded store. First sales at a steady rate, each of another SKU; then a burst. Run it with
-``python -m benchmarks.webhook_latency [--rate 20] [--seconds 20] [--burst 500] [--write catalog]``.
+``python -m benchmarks.webhook_latency [--rate 20] [--seconds 20] [--burst 500] [--write catalog] [--quota 150]``.
 
 The time is taken from the moment the first webhook about a sale reaches the receiver's socket to the moment the
 other store shows the level. The limits are a median of 0.3 s and a 99th percentile of 1 s at 20 events a second, and
-20 calls for a burst of 500 events.
+20 calls for a burst of 500 events. With ``--quota`` each store allows so many calls in 30 s. Processor time is that of
+our own processes, without the two stores: while nobody sells, and for each sale.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ VARIANTS = 5
 
 #: A sale makes several events: its stock, its product, its order. A hook of one scope makes it one.
 ONE_SCOPE = "store/sku/inventory/order/updated"
+
+#: Our processes, by what their command lines have.
+ROLES = {"worker": " worker ", "scheduler": " beat ", "receiver": " serve ", "receivers": "gunicorn", "store": "valkey"}
 
 CELERY = (sys.executable, "-m", "celery", "-A", "sync")
 
@@ -139,11 +143,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--burst", type=int, default=500, help="sales at once")
     parser.add_argument("--write", default="catalog", choices=["catalog", "inventory", "relative"])
+    parser.add_argument(
+        "--quota", type=int, help="calls that each store allows in 30 s; any number where it is left out"
+    )
+    parser.add_argument("--rest", type=float, default=10, help="seconds in which nobody sells, to begin with")
     parser.add_argument("--all-scopes", action="store_true", help="every hook, so that one sale makes four events")
     parser.add_argument("--keep", action="store_true", help="leave the logs")
     options = parser.parse_args()
     count = int(options.rate * options.seconds) + options.burst
-    here, there = Here(Store(quota=None, store_hash="here")), BigCommerceSandbox(Store(quota=None, store_hash="there"))
+    here, there = Here(Store(store_hash="here")), BigCommerceSandbox(Store(store_hash="there"))
+    for sandbox in (here, there):
+        sandbox.store.quota.limit = options.quota
     skus = [f"SKU-{number:05}" for number in range(count + -count % VARIANTS)]
     for sandbox in (here, there):
         for start in range(0, len(skus), VARIANTS):
@@ -170,7 +180,12 @@ def main() -> None:
                     for hook in store.hooks.values():
                         hook.is_active = hook.scope in (ONE_SCOPE, "store/sku/inventory/updated")
             time.sleep(3)
+            before = processor_s(folder)
+            time.sleep(options.rest)
+            report_processor("a second in which nobody sells", before, processor_s(folder), options.rest)
+            before = processor_s(folder)
             steadily(options, here, there, watch, skus[: int(options.rate * options.seconds)])
+            report_processor("a sale", before, processor_s(folder), options.rate * options.seconds)
             time.sleep(5)
             at_once(here, there, watch, skus[count - options.burst : count])
     wrong = [sku for sku in skus if here.store.level(sku) != there.store.level(sku)]
@@ -217,6 +232,27 @@ def at_once(here: Here, there: BigCommerceSandbox, watch: Watch, skus: list[str]
     time.sleep(8)
     print("and with the readings after the settle time:")
     report_calls(here, there)
+
+
+def processor_s(folder: Path) -> dict[str, float]:
+    """The processor seconds that each of the processes in a folder has used so far, by what it is (Linux)."""
+    used: Counter[str] = Counter()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text("utf-8", "replace").replace("\0", " ")
+            if not os.readlink(process / "cwd").startswith(str(folder)):
+                continue
+            ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        except OSError:
+            continue  # it has ended meanwhile, or is another user's
+        role = next((role for role, word in ROLES.items() if word in words), "others")
+        used[role] += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def report_processor(what: str, before: dict[str, float], after: dict[str, float], number: float) -> None:
+    each = {role: (after[role] - before.get(role, 0.0)) * 1000 / number for role in sorted(after)}
+    print(f"  processor time for {what}, ms: " + ", ".join(f"{role} {used:.1f}" for role, used in each.items()))
 
 
 def report(took: list[float]) -> None:

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -84,22 +84,24 @@ class Left(NamedTuple):
 
     calls: float
     limit: float
+    #: Seconds until it is fresh again at a stroke; 0 where it comes back bit by bit.
+    ends_s: float = 0.0
 
 
 def left_of(fields: Mapping[str, str], in_flight: int, now_ms: int) -> Left | None:
     """What is left of a quota as it stands in the store (see ``lua/lib_budget.lua``)."""
     known = {name: float(value) for name, value in fields.items() if name != "kind"}
-    kind = fields.get("kind")
+    kind, ends_s = fields.get("kind"), 0.0
     if kind == "window":
         limit = known["limit"]
         used = 0.0 if now_ms >= known["ends"] else known["used"] + known["blind"]
-        left = limit - used - in_flight
+        left, ends_s = limit - used - in_flight, max(0.0, known["ends"] - now_ms) / 1000
     elif kind == "bucket":
         limit = known["burst"]
         left = min(limit, known["tokens"] + max(0.0, now_ms - known["at"]) * known["rate"] / 1000) - in_flight
     else:
         return None
-    return Left(0.0 if now_ms < known.get("pause", 0) else max(0.0, left), limit)
+    return Left(0.0 if now_ms < known.get("pause", 0) else max(0.0, left), limit, ends_s)
 
 
 @dataclass(slots=True)
@@ -194,12 +196,13 @@ class StoreBudget:
         (pause_ms,) = self.store.run("budget_leave", [Call(self._keys(operation), args)])
         return float(pause_ms) / 1000
 
-    def left(self) -> dict[str, Left]:
+    def left(self, operations: Sequence[str] = ()) -> dict[str, Left]:
         """What is left now, by the operation that has a quota of its own; ``all`` for all others.
 
-        Quotas of which nothing is known yet, or of which no answer tells, are left out.
+        Quotas of which nothing is known yet, or of which no answer tells, are left out. ``operations``: which to ask
+        for, ``""`` being all others; none: every one.
         """
-        operations, now_ms = [*self.plans, ""], self.store.now_ms()
+        operations, now_ms = operations or [*self.plans, ""], self.store.now_ms()
         pipeline = self.store.client.pipeline(transaction=False)
         for operation in operations:
             quota, flight, *_ = self._keys(operation)

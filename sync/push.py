@@ -63,7 +63,13 @@ class Pushed:
     trouble: ChannelError | None = None
 
 
-def push(context: Context, name: str, deadline: Deadline, news: Callable[[], None] = lambda: None) -> Pushed:
+def push(
+    context: Context,
+    name: str,
+    deadline: Deadline,
+    news: Callable[[], None] = lambda: None,
+    pace: Callable[[], bool] = lambda: False,
+) -> Pushed:
     """Bring the dirty listings of a channel to their targets, the most urgent first.
 
     A channel that is paused, before or meanwhile, is not written, and one whose plan waits for a person only where
@@ -74,6 +80,8 @@ def push(context: Context, name: str, deadline: Deadline, news: Callable[[], Non
         name: The channel.
         deadline: When to leave the rest to another task.
         news: Called when a look before a write has moved stock, so that the other channels hear of it.
+        pace: Called before a batch that is not full, and brings nothing to zero; true where it has waited, and more
+            may be dirty by now.
 
     Raises:
         channels.errors.ChannelError: the channel cannot be read or written; what was not written stays dirty.
@@ -81,12 +89,19 @@ def push(context: Context, name: str, deadline: Deadline, news: Callable[[], Non
     pushed = Pushed()
     if context.channel(name).capabilities.writes and not recovery.under_way(context.store):
         with in_force(context, name, deadline):
-            _push(context, name, deadline, pushed, news)
+            _push(context, name, deadline, pushed, news, pace)
         gate.passed(context, name)
     return pushed
 
 
-def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed, news: Callable[[], None]) -> None:
+def _push(
+    context: Context,
+    name: str,
+    deadline: Deadline,
+    pushed: Pushed,
+    news: Callable[[], None],
+    pace: Callable[[], bool],
+) -> None:
     channel = context.channel(name)
     tried: dict[str, float] = {}
     while not deadline.over:
@@ -95,8 +110,11 @@ def _push(context: Context, name: str, deadline: Deadline, pushed: Pushed, news:
         dirty = _not_tried(ranks(name, LOOKAHEAD), tried)
         if not dirty:
             return
-        tried.update(dirty)
         waiting = _drop_right(context, name, context.ledger.records(list(dirty)), pushed)
+        few = 0 < len(waiting) < channel.capabilities.write_batch
+        if few and min(dirty.values()) >= CLASS and pace():
+            continue
+        tried.update(dirty)
         parts, seen = list(batches(waiting, name, channel.capabilities)), None
         for place, batch in enumerate(parts):
             if context.pauses.of(name):

@@ -76,6 +76,7 @@ def refresh(
     deadline: Deadline,
     gather: Callable[[], None] = lambda: None,
     news: Callable[[], None] = lambda: None,
+    pace: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Read every listing of a channel that is due. True when none is left.
 
@@ -85,6 +86,7 @@ def refresh(
         deadline: When to leave the rest to another task.
         gather: Called before each reading, to wait for what else may come.
         news: Called after each reading, so that the other channels hear of it while hints still come in.
+        pace: Called before a reading that does not fill a call; true where it has waited, and more may be due by now.
 
     Raises:
         channels.errors.ChannelError: the channel could not be read; the marks stay.
@@ -102,6 +104,8 @@ def refresh(
             if merged.rows:
                 log.info("%s: %d listings read again: %s", name, merged.rows, dict(merged.counts))
             return True
+        if len(marked) + len(writes) < channel.capabilities.read_batch and pace():
+            continue
         open_refs = {
             record.folded: record.listings[name].ref
             for record in context.ledger.records(writes)

@@ -26,6 +26,7 @@ from sync.celery import app
 from sync.deadline import Deadline
 from sync.errors import SyncError
 from sync.guard import decisions, gate
+from sync.pace import Pace
 from sync.policy import rulebook
 from sync.pull import Pulls
 from sync.refresh import Gather
@@ -83,7 +84,7 @@ def push(channel: str) -> None:
         bells.ring_for_dirty(beside=channel)
 
     def once(deadline: Deadline) -> bool:
-        pushed = pushing.push(context, channel, deadline, news)
+        pushed = pushing.push(context, channel, deadline, news, Pace(context, "sync.push", channel).wait)
         if pushed.counts:
             log.info("%s: pushed: %s", channel, ", ".join(f"{n} {what}" for what, n in sorted(pushed.counts.items())))
         if pushed.trouble:
@@ -102,7 +103,8 @@ def refresh(channel: str) -> None:
         bells.answered("sync.refresh", channel)  # what came while it waited is read now
 
     def once(deadline: Deadline) -> bool:
-        return refreshing.refresh(app.context, channel, deadline, gather, bells.ring_for_dirty)
+        pace = Pace(app.context, "sync.refresh", channel)
+        return refreshing.refresh(app.context, channel, deadline, gather, bells.ring_for_dirty, pace.wait)
 
     _guarded("sync.refresh", channel, once)
 

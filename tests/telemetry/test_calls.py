@@ -62,7 +62,7 @@ def test_what_is_left_of_a_quota_is_what_answers_told_less_what_is_under_way(
 
 def test_a_window_that_is_over_is_fresh_again() -> None:
     fields = {"kind": "window", "limit": "150", "used": "140", "blind": "2", "ends": "5000"}
-    assert left_of(fields, 3, 4999) == Left(5, 150)
+    assert left_of(fields, 3, 4999) == Left(5, 150, 0.001)
     assert left_of(fields, 3, 5000) == Left(147, 150)
 
 
