@@ -111,10 +111,11 @@ class ModelChannel(Channel):
     def write(self, writes: Sequence[Write], *, until: float = math.inf) -> list[Outcome]:
         """By the real splitting of refused batches."""
         outcomes = write_split(writes, self._send, until=until)
-        worker = self.world.engine.current
-        if worker and worker.stands_ms:  # the answer is there, and the process stands still
-            self.world.engine.boundary(worker.stands_ms)
-            worker.stands_ms = 0
+        engine = self.world.engine
+        worker = engine.current
+        if worker and worker.stands_until_ms:  # the answer is there, and the process stands still
+            engine.boundary(max(0, worker.stands_until_ms - engine.now))
+            worker.stands_until_ms = 0
         return outcomes
 
     def _send(self, writes: Sequence[Write]) -> list[Outcome]:

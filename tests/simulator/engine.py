@@ -23,7 +23,7 @@ class Worker:
     """One call of the code under test.
 
     ``crash_at`` counts boundaries: at that one it dies. ``stalls`` is how likely it is held up at any of them,
-    ``stands_ms`` for how long it is after its first write. ``revisions`` holds, by channel and folded SKU, at which
+    ``stands_until_ms`` until when it is after its first write. ``revisions`` holds, by channel and folded SKU, at which
     revision it last claimed a listing.
     """
 
@@ -32,7 +32,7 @@ class Worker:
     rng: random.Random
     crash_at: int = 0
     stalls: float = 0.0
-    stands_ms: int = 0
+    stands_until_ms: int = 0
     steps: int = 0
     dead: bool = False
     revisions: dict[tuple[str, str], int] = field(default_factory=dict)

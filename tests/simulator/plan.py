@@ -129,8 +129,8 @@ class Approval(Event):
 class Run(Event):
     """A worker takes up a task.
 
-    ``crash_at`` is the boundary at which it dies (0: it does not); ``stands_ms`` is for how long it stands still when
-    its first write has been answered.
+    ``crash_at`` is the boundary at which it dies (0: it does not); ``stands_ms`` is how long after its start it goes
+    on that stood still when its first write had been answered.
     """
 
     task: Task
@@ -317,15 +317,23 @@ class _Author:
         rng = self.rng
         crash_at = rng.randint(1, 40) if rng.random() < self.crashes else 0
         for _ in range(1 if rng.random() < 0.9 else 2):
-            stands_ms = rng.randrange(20_000, 90_000) if task == "push" and rng.random() < self.standing else 0
+            stands_ms = rng.randrange(20_000, 110_000) if task == "push" and rng.random() < self.standing else 0
             self._add(Run, at, task, channel, crash_at, stands_ms)
-            if stands_ms > 65_000:  # its lease is over, and somebody else is at it when it goes on
-                back = at + stands_ms
-                self._add(Sale, back - rng.randrange(5_000, 8_000), channel, rng.choice(self.skus), 1)
-                self._add(Run, back - rng.randrange(2_000, 5_000), "pull", channel)
-                self._add(Run, back - rng.randrange(2_000, 5_000), "pull", rng.choice(self.names))
-                self._add(Run, back - rng.randrange(100, 2_000), "push", channel)
+            if stands_ms > 70_000:
+                self._overtake(channel, at, at + stands_ms)
             at, crash_at = at + rng.choice((0, 1, 30, 2_000)), 0
+
+    def _overtake(self, channel: str, at: int, back: int) -> None:
+        """A writer stands still until its lease is over; another is writing in its place when it goes on."""
+        rng = self.rng
+        seller, sku = rng.choice([name for name in self.online if name != channel] or [channel]), rng.choice(self.skus)
+        for begins in (max(3_000, at), back - 3_000):
+            self._add(Sale, begins - rng.randrange(2_000, 3_000), seller, sku, 1)
+            self._add(Run, begins - rng.randrange(1_000, 2_000), "pull", seller)
+        self._add(Run, back - rng.randrange(2_500, 5_000), "pull", channel)
+        self._add(Run, back - rng.randrange(200, 1_500), "push", channel)
+        if rng.random() < 0.5:
+            self._add(Outage, back - rng.randrange(600), channel, 1_000)
 
     def _time(self) -> int:
         near = self.rng.choice(self.moments) + int(self.rng.expovariate(1 / self.spread))

@@ -275,7 +275,7 @@ class Simulation:
             self.plan.rng(event.id),
             event.crash_at,
             self.plan.stalls,
-            event.stands_ms,
+            self.engine.now + event.stands_ms if event.stands_ms else 0,
         )
         return worker
 
