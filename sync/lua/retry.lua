@@ -4,12 +4,16 @@
 -- ARGV     1 channel, 2 now ms, then the folded SKUs.
 -- Answer   how many were parked.
 
-local field, dirty, freed = ARGV[1] .. ':hold', KEYS[1] .. 'dirty:' .. ARGV[1], 0
+local prefix, channel, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local freed = 0
+
+-- include lib_dirty.lua
+
 for i = 3, #ARGV do
-  local key = KEYS[1] .. 'sku:' .. ARGV[i]
-  if string.sub(redis.call('HGET', key, field) or '', 1, 6) == 'parked' then
-    redis.call('HDEL', key, field)
-    redis.call('ZADD', dirty, 'NX', ARGV[2], ARGV[i])
+  local key = prefix .. 'sku:' .. ARGV[i]
+  if string.sub(redis.call('HGET', key, channel .. ':hold') or '', 1, 6) == 'parked' then
+    redis.call('HDEL', key, channel .. ':hold')
+    dirty(key, ARGV[i], channel)
     freed = freed + 1
   end
 end

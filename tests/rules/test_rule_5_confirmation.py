@@ -6,6 +6,7 @@ import pytest
 
 from channels import Capabilities, Result
 from sync.stock.records import State, state_of
+from sync.stock.worklist import CLASS
 from tests.conftest import MARKET, STORE, Bench
 
 LOST = "lost answer, less stock assumed"
@@ -309,6 +310,17 @@ def test_a_parked_listing_is_tried_again_when_its_number_changes(bench: Bench) -
     assert bench.dirty("store") == ["a"]
     bench.write("store", Result.CONFIRMED)
     assert (bench.listing("store").hold, state(bench, "store")) == (None, State.SETTLED)
+
+
+@pytest.mark.parametrize(("counted", "of_class"), [(12, 2), (7, 1), (0, 0)])
+def test_a_parked_listing_that_is_retried_is_as_urgent_as_it_is(bench: Bench, counted: int, of_class: int) -> None:
+    """Others that sell what is not there go before one that shows too little."""
+    bench.counted(10)
+    bench.read("till", counted)
+    bench.write("store", Result.REFUSED)
+
+    assert bench.writes.retry("store", ["a"], bench.store.now_ms()) == 1
+    assert bench.worklist.ranks("store", 10)["a"] // CLASS == of_class
 
 
 def test_a_number_that_changed_while_it_was_refused_is_tried_at_once(bench: Bench) -> None:
