@@ -37,14 +37,17 @@ class Turn:
 
     def take(self) -> bool:
         """Take or renew the turn. If somebody else has it, they will go round once more."""
-        call = Call(self._keys, [self._token, round(LEASE_S * 1000)])
-        return bool(self.store.run("turn_take", [call])[0])
+        return self._take(at_work=False)
 
     def keep(self) -> None:
-        """Say that the turn is still at work, however long it has been: it is renewed now and then."""
+        """Say that the turn is still at work, however long it has been: it is renewed now and then. Wishes stay."""
         if time.monotonic() >= self._kept_at + RENEW_S:
             self._kept_at = time.monotonic()
-            self.take()
+            self._take(at_work=True)
+
+    def _take(self, *, at_work: bool) -> bool:
+        call = Call(self._keys, [self._token, round(LEASE_S * 1000), int(at_work)])
+        return bool(self.store.run("turn_take", [call])[0])
 
     def end(self, *, whatever: bool = False) -> bool:
         """End the turn. True: somebody wished for another round and the turn is still ours (never if ``whatever``)."""

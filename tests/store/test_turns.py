@@ -93,6 +93,24 @@ def test_a_wish_outlives_the_lease_of_a_holder_that_is_slow(store: TimedStore) -
     assert keys(store) == []
 
 
+def test_a_wish_outlives_the_renewal_of_a_lease_that_was_over(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "RENEW_S", 0.0)
+    holder, rounds = turn(store), []
+
+    def one_round() -> bool:
+        rounds.append(1)
+        if len(rounds) == 1:
+            turn(store).take()
+            store.client.delete("is:turn:{store}:sync.push")
+            holder.keep()
+        return True
+
+    assert not holder.rounds(one_round)
+    assert rounds == [1, 1]
+
+
 def test_a_wish_lives_longer_than_a_round_may_take(store: TimedStore) -> None:
     turn(store).take()
     turn(store).take()
