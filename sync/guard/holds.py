@@ -213,11 +213,12 @@ class Holds:
 
     # --- listings that are not believed
 
-    def doubt(self, hold: str, levels: Iterable[Level]) -> None:
-        """Have these levels not believed while a held reading stands."""
-        rest = iter(levels)
+    def doubt(self, hold: str, levels: Iterable[Level], *, for_s: float = KEPT_S) -> None:
+        """Have these levels not believed while a held reading stands, and for so many seconds at most."""
+        key, rest = f"{HOLDS}{hold}:refs", iter(levels)
         while chunk := list(islice(rest, REFS_A_CALL)):
-            self.store.client.hset(f"{HOLDS}{hold}:refs", mapping={level.ref: level.units for level in chunk})
+            self.store.client.hset(key, mapping={level.ref: level.units for level in chunk})
+            self.store.client.expire(key, round(for_s))
 
     def doubted(self, channel: str) -> HeldRun | None:
         """The held reading of a channel that stands: open, or discarded within a day and not overtaken."""

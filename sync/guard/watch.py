@@ -21,7 +21,7 @@ from typing import Any
 
 from channels import Channel, Document, Level, Page
 from sync.context import Context
-from sync.guard.holds import KeepRows, Kind
+from sync.guard.holds import DOUBTED_S, KeepRows, Kind
 from sync.guard.judge import NOTHING, Figures, Limits, judge_reading
 from sync.guard.withheld import Chunk, Shelf
 from sync.stock.ledger import Merged, Window, Withheld, Withhold
@@ -261,7 +261,7 @@ def hold_reading(
         and not judge_reading(found, context.settings.guard.of(name), standing.figures, full=full)
     ):
         log.info("%s: still so, as was discarded in hold %s: %s", name, standing.id, "; ".join(words))
-        context.holds.doubt(standing.id, doubted)
+        context.holds.doubt(standing.id, doubted, for_s=DOUBTED_S)
         return
     context.holds.doubt(hold(context, Kind.READING, name, words, found, sample), doubted)
 

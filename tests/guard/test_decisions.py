@@ -215,6 +215,19 @@ def test_a_plan_that_has_shrunk_passes_by_itself(planned: Town) -> None:
     assert planned.context.holds.open_ones() == []
 
 
+@pytest.mark.parametrize("verdict", ["open", "discarded"])
+def test_what_a_held_reading_showed_is_not_kept_for_good(broken: Town, verdict: str) -> None:
+    """A reading that was under way when a person decided may add to what is not believed after that."""
+    hold, client = held(broken), broken.context.store.client
+    if verdict == "discarded":
+        decisions.discard(broken.context, hold, "ann")
+    client.delete(f"is:{{holds}}:{hold.id}:refs")
+    pull_all(broken, "store")
+
+    assert client.hlen(f"is:{{holds}}:{hold.id}:refs")
+    assert client.ttl(f"is:{{holds}}:{hold.id}:refs") > 0
+
+
 def test_discarded_writes_are_parked_until_their_number_changes(planned: Town) -> None:
     decisions.discard(planned.context, held(planned), "ann")
     push(planned.context, "store", Deadline(60))
