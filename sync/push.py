@@ -202,8 +202,8 @@ def _push_batch(context: Context, channel: Channel, records: Sequence[Record], s
     fresh = context.ledger.records([record.folded for record in records])
     intents = [
         Intent(record.folded, record.revision, wanted, record.listings[channel.name].ref)
-        for record in fresh
-        if (wanted := context.policy.target(record, channel.name)) is not None
+        for record in fresh  # a full reading may have taken the listing from its record meanwhile
+        if channel.name in record.listings and (wanted := context.policy.target(record, channel.name)) is not None
     ]
     intents = _drop_uncertain(context, channel.name, intents, seen.certain, pushed)
     pushed.since = context.latency.behind(channel.name, {intent.folded: intent.revision for intent in intents})

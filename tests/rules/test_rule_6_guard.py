@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,11 @@ import sync.look
 from channels import Result
 from channels.errors import ChannelError
 from sync.deadline import Deadline
+from sync.look import Look
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
+from sync.storage.store import bucket_of, bucket_prefix
 from tests.conftest import CHANNELS, STORE, Fate, TimedStore, Town, unreachable
 
 
@@ -94,6 +97,23 @@ def test_a_sale_between_a_shared_look_and_a_later_batch_is_left_to_the_orders(st
 
     assert town.store.shop.shown("G") == 7
     assert town.context.worklist.due_audits("store", 10**15, 100) == list("abcdefg")
+
+
+def test_a_listing_that_a_reading_gives_to_another_record_meanwhile_is_not_written(
+    sold: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its twin has taken its place between the look and the claim, so that its level is to be opened anew."""
+
+    def look(*args: Any) -> Look:
+        seen = sync.look.look(*args)
+        fields = (f"store:{field}" for field in ("level", "ref", "read", "hold"))
+        sold.context.store.client.hdel(f"{bucket_prefix(bucket_of('a'))}sku:a", *fields)
+        return seen
+
+    monkeypatch.setattr("sync.push.look", look)
+    push(sold.context, "store", Deadline(60))
+
+    assert sorted(write.sku for write in sold.store.shop.written) == list("BCDEFG")
 
 
 def test_what_the_guard_shows_to_be_right_already_is_not_written(sold: Town) -> None:
