@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from channels import Level
 from sync.context import Context
+from sync.legible import with_skus_fit
 from sync.stock.records import Record
 from sync.storage.store import Call, bucket_of, bucket_prefix, fold
 
@@ -57,7 +58,7 @@ def _renamed(context: Context, name: str, records: Sequence[Record]) -> Iterator
     owners = {record.listings[name].ref: record for record in records if name in record.listings}
     refs = list(owners)
     for start in range(0, len(refs), size):
-        page = context.aliases.translated(name, channel.read(refs[start : start + size]))
+        page = with_skus_fit(context.aliases.translated(name, channel.read(refs[start : start + size])))
         for level in page.levels:
             owner = owners.get(level.ref)
             if owner is not None and fold(level.sku) != owner.folded:

@@ -59,6 +59,18 @@ def test_a_listing_that_is_renamed_keeps_its_record(ten: Town) -> None:
     assert (record.listings["store"].hold, record.listings["store"].ref) == (None, "ref-mug")
 
 
+def test_a_new_name_that_nothing_can_write_down_stops_only_its_listing(ten: Town) -> None:
+    rename(ten, "MUG \ud83d")
+    pull_all(ten)
+
+    (record,) = ten.context.ledger.records(["MUG"])
+    assert record.listings["store"].hold
+    assert ten.context.ledger.records(["TEA"])[0].listings["store"].hold is None
+    rename(ten, "MUG")
+    pull_all(ten)
+    assert ten.context.ledger.records(["MUG"])[0].listings["store"].hold is None
+
+
 def test_what_was_sold_while_it_was_renamed_is_booked_once(ten: Town) -> None:
     ten.store.shop.sell("MUG", 3)
     rename(ten)
