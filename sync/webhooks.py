@@ -76,9 +76,10 @@ def keep(context: Context, channel: str, event: Event) -> Kept:
         Pulls(store).doubt(channel, now_ms)
     whole = event.whole or _late(event, now_ms)
     if whole and not all(due < 0 for due in store.run("keep", _calls(channel, event, now_ms, look=True))):
-        whole = event.whole or _first_of_an_outage(store, channel)
-        if whole:
+        if event.whole:
             Pulls(store).want(channel, now_ms)
+        else:
+            whole = _first_of_an_outage(store, channel, now_ms)
     dues = [due for due in store.run("keep", _calls(channel, event, now_ms)) if due >= 0]
     return Kept(True, (min(dues) - now_ms) / 1000, whole) if dues else Kept(False)
 
@@ -161,10 +162,14 @@ def _late(event: Event, now_ms: int) -> bool:
     return event.created_at > 0 and now_ms - event.created_at * 1000 > LATE_MS
 
 
-def _first_of_an_outage(store: Store, channel: str) -> bool:
-    """Whether nobody has asked for a full reading because of late events lately."""
+def _first_of_an_outage(store: Store, channel: str, now_ms: int) -> bool:
+    """Ask for a full reading, unless that was done lately because of a late event. Whether it was done now."""
     key = f"{PREFIX}outage:{channel}"
-    return bool(store.client.set(key, "1", px=round(OUTAGE_S * 1000), nx=True))
+    if store.client.exists(key):
+        return False
+    Pulls(store).want(channel, now_ms)
+    store.client.set(key, "1", px=round(OUTAGE_S * 1000))  # after it: whoever dies between has asked once too often
+    return True
 
 
 def _calls(channel: str, event: Event, now_ms: int, *, look: bool = False) -> list[Call]:

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from channels.bigcommerce.webhooks import SECRET_HEADER, secret_header
 from channels.webhooks import BODY_LIMIT
+from sync.pull import Pulls
 from sync.web import create_app
 from tests.conftest import TimedStore
 from tests.web.conftest import SECRET, Desk, OwnBroker, bigcommerce, build_app, no_timer, signed
@@ -274,6 +275,17 @@ def test_one_full_reading_is_asked_for_however_many_events_are_late(desk: Desk) 
     desk.store.client.delete("is:pull:store")
     desk.send(desk.event(2, age_s=62))
     assert wanted(desk) == 0
+
+
+def test_a_full_reading_is_asked_for_when_whoever_was_to_ask_has_died(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = desk.event(1, age_s=61)
+    with monkeypatch.context() as patch:
+        patch.setattr(Pulls, "want", unreachable)
+        assert desk.send(event, message="msg_a") == 503
+    assert desk.send(event, message="msg_a") == 200
+    assert wanted(desk) > 0
 
 
 def test_an_unknown_scope_is_accepted_and_counted(desk: Desk) -> None:
