@@ -172,7 +172,9 @@ class Capabilities:
 class ChannelSettings(BaseModel):
     """What every channel's table in the settings file may hold. Subclasses add their own keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     type: str
     """The channel type: an entry point of ``inventory_sync.channels``."""

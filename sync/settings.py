@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="SYNC_",
         env_nested_delimiter="__",
+        allow_inf_nan=False,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -122,7 +123,7 @@ class Settings(BaseSettings):
     schedule: Path | None = None
     """The beat schedule, in the format of ``celerybeat-schedule.example``; unset: that example."""
 
-    write_lease_s: float = Field(default=60.0, gt=0)
+    write_lease_s: float = Field(default=60.0, gt=0, le=3600)
     """For how long a worker may hold listings for a write, in seconds; what one had that died is looked at after it."""
 
     sentry_dsn: Annotated[SecretStr | None, BeforeValidator(absent), AfterValidator(_dsn)] = None

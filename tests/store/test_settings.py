@@ -269,6 +269,20 @@ def test_a_cluster_holds_the_store_but_cannot_be_the_broker() -> None:
 
 # --- settings that go together
 
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("write_lease_s = inf" + GOOD, "write_lease_s"),
+        ("write_lease_s = 1e300" + GOOD, "write_lease_s"),
+        (GOOD + "settle_s = inf", "channels.store.settle_s"),
+        (GOOD + "read_timeout_s = inf", "channels.store.read_timeout_s"),
+    ],
+)
+def test_a_time_without_an_end_is_none(text: str, key: str) -> None:
+    assert refused(text).startswith(f"{key}: input should be")
+
+
 STORE = """
 [channels.{name}]
 type = "bigcommerce"
