@@ -41,7 +41,7 @@ local function waiting_since(of)
   return since and now <= back and since or nil
 end
 local since = waiting_since(class)
-local standing = since and math.max(0, class - math.floor((now - since) / patience)) or class
+local standing = since and math.max(0, class - math.floor(math.max(0, now - since) / patience)) or class
 local kept = 0
 for other = 0, 4 do
   local theirs = other ~= class and waiting_since(other)
@@ -62,7 +62,7 @@ local function cushion()
   local others = math.max(q.others, q.seen)
   if others == 0 then return 0 end
   local began = q.ends - q.window
-  local expected = others / q.window * (now - math.max(q.told_at or 0, began) + 2 * (q.took or 200))
+  local expected = others / q.window * (math.max(0, now - math.max(q.told_at or 0, began)) + 2 * (q.took or 200))
   return math.min(math.ceil(expected + 3 * math.sqrt(expected)), math.floor(q.limit / 4))
 end
 

@@ -27,7 +27,11 @@ roll()
 bury()
 if reset and reset > LONGEST_WINDOW_MS then reset = nil end
 if window and (window <= 0 or window > LONGEST_WINDOW_MS) then window = nil end
-if granted then q.took = q.took and q.took * 0.8 + (now - granted) * 0.2 or now - granted end
+if rate and not (rate > 0 and rate < math.huge) then rate = nil end
+if granted then
+  local took = math.max(0, now - granted)
+  q.took = q.took and q.took * 0.8 + took * 0.2 or took
+end
 
 local function in_this_window(used)
   if used >= q.used or limit < q.limit then q.limit = limit end

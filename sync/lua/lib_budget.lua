@@ -3,6 +3,7 @@
 -- KEYS[1]  hash, what is known of the quota; all times are ms by the store's clock:
 --            kind       "unknown", "window" (so many calls in a stretch of time), "bucket" (tokens that come back)
 --                       or "free" (its answers tell of no quota)
+--            clock      the latest time at which anybody came
 --            pause      nobody calls before this; strikes, strike_at: refusals in a row, and the last of them
 --            told_at    when an answer last told anything; took: how long an answer takes, smoothed
 --            since:<c>, back:<c>   since when class c has been waiting unserved; until when it is expected back
@@ -33,11 +34,28 @@ local KEEP_MS = 86400000
 local LONGEST_PAUSE_MS = 3600000
 -- Rounding in what channels tell, and in our own clock.
 local GRAIN_MS = 2
+-- A caller that comes from so long ago has not stood still between two commands: the clock was set back (the store has
+-- failed over to another machine). All times are then moved with it, or nobody would call until it has caught up.
+local SET_BACK_MS = 300000
+local TIMES = {'pause', 'strike_at', 'told_at', 'low', 'ends', 'blind_at', 'at'}
+for class = 0, 4 do
+  TIMES[#TIMES + 1] = 'since:' .. class
+  TIMES[#TIMES + 1] = 'back:' .. class
+end
 
 local q = {kind = 'unknown'}
 do
   local flat = redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do q[flat[i]] = tonumber(flat[i + 1]) or flat[i + 1] end
+  local leap = (q.clock or now) - now
+  if leap > SET_BACK_MS then
+    for _, name in ipairs(TIMES) do q[name] = q[name] and q[name] - leap end
+    for i = 2, 4 do
+      for _, token in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do redis.call('ZINCRBY', KEYS[i], -leap, token) end
+    end
+    q.clock = now
+  end
+  q.clock = math.max(q.clock or now, now)
 end
 
 local function save()

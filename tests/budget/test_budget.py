@@ -179,6 +179,56 @@ def test_a_date_in_the_place_of_a_reset_stops_nobody(make: Callable[..., StoreBu
     assert budget.store.now_ms() - before < 1000, "nobody has waited"
 
 
+@pytest.mark.parametrize("garbled", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_is_none_stops_nobody(make: Callable[..., StoreBudget], clock: Clock, garbled: float) -> None:
+    budget = make(plans={"read": Quota(rate=5.0, burst=5)})
+    one_call(budget, Quota(rate=garbled))
+    began_ms = clock.ms
+    for _ in range(10):
+        one_call(budget, Quota(rate=5.0))
+
+    assert clock.ms - began_ms < 5000
+
+
+def test_a_clock_that_is_set_back_stops_nobody_for_as_long(make: Callable[..., StoreBudget], clock: Clock) -> None:
+    """The store has failed over to a machine whose clock is an hour behind."""
+    window, bucket, refused = make("window"), make("bucket", plans={"read": Quota(rate=5.0, burst=5)}), make("refused")
+    one_call(window, full(0))
+    for _ in range(20):
+        one_call(bucket, Quota(rate=5.0))
+    one_call(refused, full(50), throttled_s=30.0)
+    clock.advance(-3600)
+
+    assert wait_named(window) <= 11
+    assert wait_named(refused) <= 31
+    began_ms = clock.ms
+    for _ in range(10):
+        one_call(bucket, Quota(rate=5.0))
+    assert clock.ms - began_ms < 5000
+
+
+def test_a_caller_that_stood_still_is_not_a_clock_set_back(make: Callable[..., StoreBudget], clock: Clock) -> None:
+    budget = make()
+    one_call(budget, full(0))
+    clock.advance(-90)
+    wait_named(budget)
+    clock.advance(90)
+
+    assert wait_named(budget) > 5
+
+
+def test_an_answer_that_came_before_its_call_by_the_clock_stops_nobody(
+    make: Callable[..., StoreBudget], clock: Clock
+) -> None:
+    budget = make()
+    one_call(budget, full(60))
+    budget.enter("read")
+    clock.advance(-90)
+    budget.leave("read", full(50))
+    for _ in range(5):
+        one_call(budget, full(40))
+
+
 def test_a_part_of_the_quota_is_left_to_others(store: TimedStore) -> None:
     windows = Windows(100, 10_000, START_MS)
     play = Play(store, windows, reserve=0.25)
