@@ -5,6 +5,9 @@ till counts a share of them anew, then the store is read whole and whatever is w
 that the limits of a batch leave: pages of 250 products, looks at 250 listings just before they are written, writes of
 fifty. Processor time is the worker's and that of the store of record, not the sandbox's.
 
+Then some of the products are changed at the store, one variant of each, and it is read: whole, and by ``full_every_s``
+only what has changed. *Found* are the listings of which the reading learnt that they were changed.
+
 Beside it, in the same run, what else a person would do for the changed SKUs, one PUT each: a plain loop, the official
 ``bigcommerce`` client (its models speak V2; what is below them PUTs anything), and a Celery task for each SKU. Their
 figures are of 500 PUTs, their start left out.
@@ -19,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -31,7 +34,7 @@ from benchmarks.budget import count, folder, wait_for
 from benchmarks.merge import Row, peak_mb, store_s
 from benchmarks.sandboxes import Remote, sku
 from channels import Level
-from sync import lanes
+from sync import changes, lanes
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.pull import pull
@@ -49,11 +52,18 @@ ROUNDS = 5
 #: How many SKUs the others are given.
 PUTS = 500
 
+#: Which part of the products is changed at the store, and what is read then.
+CHANGED = (0.0, 0.01, 0.1)
+EVERY_S = 6 * 3600
+
 #: How many pages are read of a slow store, and how long it takes for each, in seconds.
 SLOW_PAGES, SLOW_S = 124, 0.5
 
 #: What the official client is installed from, into a folder of its own: it brings a package called ``tests`` along.
 OFFICIAL = "bigcommerce==0.23.4"
+
+
+Reading = Callable[[Context, str, Deadline], bool]
 
 
 def reconcile(variants: int) -> list[Row]:
@@ -107,6 +117,45 @@ def _reconciled(context: Context, remote: Remote, what: str, variants: int, chan
         "took_s": round(took_s, 2),
         "us_a_changed_sku": round(1e6 * (cpu_s + of_store_s) / changed) if changed else None,
         "peak_mb": round(peak_mb()),
+    }
+
+
+def of_changes(variants: int) -> list[Row]:
+    """A reading of everything, and one of what has changed, each after as many changes; then one after sales alone."""
+    with ExitStack() as stack:
+        remote = stack.enter_context(sandboxes.store(variants, quota=None, window_s=30, variants=VARIANTS_A_PRODUCT))
+        context = stack.enter_context(folder("store", {**remote.settings, "full_every_s": EVERY_S}))
+        assert pull(context, "store", Deadline(3600))
+        rows, units = [], 100
+        for share in CHANGED:
+            step = round(VARIANTS_A_PRODUCT / share) if share else variants + 1
+            skus = [sku(number) for number in range(step - 1, variants, step)]
+            for what, read in (("everything", pull), ("what has changed", changes.pull)):
+                units -= 1  # a level that rises just after one was read is looked at twice
+                remote.ask("age", EVERY_S)
+                remote.ask("count", skus, units)
+                rows.append(_read(context, remote, f"{share:.0%} changed, {what}", read, skus, units))
+        remote.ask("age", EVERY_S)
+        sold = [sku(number) for number in range(0, variants, variants // 100)]
+        remote.ask("sell", sold)
+        for what, read in (("what has changed", changes.pull), ("everything", pull)):
+            rows.append(_read(context, remote, f"{len(sold)} sold, {what}", read, sold, 99))
+        return rows
+
+
+def _read(context: Context, remote: Remote, what: str, read: Reading, skus: Sequence[str], units: int) -> Row:
+    remote.ask("forget")
+    cpu_s, of_store_s = time.process_time(), store_s(context.store)
+    assert read(context, "store", Deadline(3600))
+    cpu_s, of_store_s = time.process_time() - cpu_s, store_s(context.store) - of_store_s
+    known = (record.listings["store"].level for record in context.ledger.records(skus))
+    return {
+        "what": what,
+        "calls": len(remote.ask("requests")),
+        "worker_s": round(cpu_s, 2),
+        "store_s": round(of_store_s, 2),
+        "changed": len(skus),
+        "found": sum(level == units for level in known),
     }
 
 
@@ -201,6 +250,11 @@ def main() -> list[Row]:
             f"{each:>12}{row['peak_mb']:9}{row['took_s']:8}",
             flush=True,
         )
+    print(f"\n{'':34}{'calls':>6}{'worker s':>10}{'store s':>9}{'changed':>9}{'found':>8}")
+    for row in of_changes(variants):
+        figures = f"{row['calls']:6}{row['worker_s']:10}{row['store_s']:9}{row['changed']:9}{row['found']:8}"
+        print(f"{row['what']:34}{figures}", flush=True)
+        found.append(row)
     for row in in_lanes():
         print(f"{SLOW_PAGES} pages of {SLOW_S} s, {row['what']}: {row['calls']} calls, {row['took_s']} s", flush=True)
         found.append(row)

@@ -163,6 +163,18 @@ def _serve_store(
                     pipe.send(counted._began)
                 case ("requests",):
                     pipe.send(list(sandbox.requests))
+                case ("age", seconds):
+                    for product in world.products.values():
+                        product.modified_at -= seconds
+                    pipe.send(None)
+                case ("count", names, units):
+                    for name in names:
+                        world.set_level(name, units)
+                    pipe.send(None)
+                case ("sell", names):
+                    for name in names:
+                        world.sell(name)
+                    pipe.send(None)
                 case ("slow", seconds):
                     sandbox.faults.add(Fault("slow", seconds=seconds))
                     pipe.send(None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import ClassVar
 
 from channels import Capabilities, Channel, ChannelSettings, Level, Outcome, Page, Sale, Write
@@ -38,6 +39,10 @@ CAPABILITIES = {
     "till": Capabilities(writes=False),
 }
 
+#: For how long readings of what has changed may stand in for full ones, and which share of the listings each shows.
+FULL_EVERY_S = 300.0
+TOLD = 0.5
+
 
 @dataclass(slots=True, kw_only=True)
 class ModelChannel(Channel):
@@ -51,7 +56,8 @@ class ModelChannel(Channel):
     @property
     def capabilities(self) -> Capabilities:
         """By the kind."""
-        return CAPABILITIES[self.place.site.kind]
+        can = CAPABILITIES[self.place.site.kind]
+        return _telling(can) if can.read_batch and self.world.plan.telling else can
 
     def read_all(self, cursor: str | None = None) -> Iterator[Page]:
         """Two listings a page."""
@@ -64,6 +70,13 @@ class ModelChannel(Channel):
             yield Page(self._look(part, "reads a page:"), cursor=None if last else str(start))
             if last:
                 return
+
+    def changed(self, since: datetime) -> Iterator[Page]:
+        """Any of them, whatever has changed since: of a sale no channel need say that it was a change."""
+        rng = self._rng()
+        told = [shelf for shelf in self.place.shelves.values() if rng.random() < TOLD]
+        for start in range(0, max(1, len(told)), 2):
+            yield Page(self._look(told[start : start + 2], "tells what has changed:"))
 
     def read(self, refs: Sequence[str]) -> Page:
         """By their refs."""
@@ -169,6 +182,11 @@ class ModelChannel(Channel):
             worker = self.world.engine.current
             late = f" (as of {lag_ms} ms ago)" if lag_ms else ""
             self.world.engine.tell(worker.name if worker else "", f"{self.name} {what}{late}")
+
+
+@cache
+def _telling(can: Capabilities) -> Capabilities:
+    return replace(can, full_every_s=FULL_EVERY_S)
 
 
 def _latency(rng: random.Random) -> int:

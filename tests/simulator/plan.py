@@ -36,6 +36,10 @@ SET_BACK = 0.15
 GUARDED = 0.2
 
 
+#: In which share of the worlds online channels tell what has changed, and pulls may be of that alone.
+TELLING = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happens ``at`` milliseconds after the start; ``id`` names it within its run."""
@@ -198,6 +202,11 @@ class Plan:
     def guarded(self) -> bool:
         """Whether the guard lets hardly anything pass by itself."""
         return self.rng("guarded").random() < GUARDED
+
+    @property
+    def telling(self) -> bool:
+        """Whether online channels tell what has changed, as far as they do."""
+        return self.rng("telling").random() < TELLING
 
     def rng(self, what: object) -> random.Random:
         """The generator of one event or part of this run."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from channels.errors import ChannelError
-from sync import audit, pull, push, refresh
+from sync import audit, changes, pull, push, refresh
 from sync.context import Context
 from sync.deadline import Deadline
 from sync.guard import decisions
@@ -257,7 +257,7 @@ class Simulation:
             self.engine.tell(worker.name, "begins")
             try:
                 if event.task == "pull":
-                    pull.pull(context, name, self._deadline())
+                    changes.pull(context, name, self._deadline())
                 elif event.task == "push":
                     push.push(context, name, self._deadline())
                 elif event.task == "refresh":
