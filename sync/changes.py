@@ -67,6 +67,7 @@ def _read(context: Context, channel: Channel, since_ms: int, deadline: Deadline)
     name, pulls, began_ms = channel.name, Pulls(context.store), context.store.now_ms()
     most = max(context.settings.guard.of(name).min_listings, MOST * context.ledger.listings(name))
     since_, cause = datetime.fromtimestamp(since_ms / 1000, UTC), f"reading of what has changed on {name}"
+    pulls.begin_changes(name, began_ms)
     watch, merged = Watch(context, channel, began_ms, whole=False), Merged()
     try:
         for read in timed(context, name, channel.changed(since_)):
@@ -78,6 +79,9 @@ def _read(context: Context, channel: Channel, since_ms: int, deadline: Deadline)
     except (Denied, Rejected, Incomprehensible) as error:
         log.warning("%s All of it is read instead of what has changed.", error)
         return False
+    if pulls.state(name).changing_ms != began_ms:
+        log.info("%s: another reading of what has changed has begun meanwhile; this one ends", name)
+        return True
     believed = watch.ends(merged.rows, 0)
     if not believed or merged.counts["opened"] + merged.counts["counted"] + merged.counts["quarantined"]:
         # what is held, a full reading may answer; and under a new SKU an old listing may hide, renamed

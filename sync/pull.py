@@ -13,8 +13,9 @@ A full reading may go on over several tasks: how far it has come stands in the s
     What the guard has counted of it so far, and in how many pages.
 ``finished``, ``finished_began``, ``last_rows``, ``last_errors``
     When the last full reading ended and began, how many rows it had, and, if it was believed, how many bad ones.
-``believed``, ``changed``
-    When the last full reading began that was believed, and when the last one of what has changed (ms).
+``believed``, ``changed``, ``changing``
+    When the last full reading began that was believed, when the last one of what has changed that ended, and when the
+    last one of those that was begun (ms).
 """
 
 from __future__ import annotations
@@ -75,9 +76,10 @@ class PullState:
     figures: Figures
     pages: int
     last_errors: int
-    #: When the last full reading began that was believed, and the last one of what has changed.
+    #: When the last full reading began that was believed, the last one of what has changed, and whichever has begun.
     believed_ms: int
     changed_ms: int
+    changing_ms: int
 
     @property
     def waited_for(self) -> bool:
@@ -128,6 +130,7 @@ class Pulls:
             last_errors=int(fields.get("last_errors", 0)),
             believed_ms=int(fields.get("believed", 0)),
             changed_ms=int(fields.get("changed", 0)),
+            changing_ms=int(fields.get("changing", 0)),
         )
 
     def begin(self, channel: str, now_ms: int, way: str = "") -> None:
@@ -160,6 +163,10 @@ class Pulls:
         if believed:
             ended |= {"believed": state.began_ms, "last_errors": state.figures.errors}
         return self._note(channel, state.began_ms, ended, *gone, under_way=True)
+
+    def begin_changes(self, channel: str, now_ms: int) -> None:
+        """A reading of what has changed begins. It needs no more than that: one that dies is made again."""
+        self.store.client.hset(_key(channel), "changing", str(now_ms))
 
     def changes_read(self, channel: str, began_ms: int) -> None:
         """What had changed when this reading began is merged, to its last page."""

@@ -163,7 +163,7 @@ class Watch:
 
     @property
     def _shelf(self) -> Shelf:
-        return Shelf.of_reading(self.context.store, self.channel.name)
+        return Shelf.of_reading(self.context.store, self.channel.name, whole=self.whole)
 
     def _nothing(self) -> Figures:
         return NOTHING._replace(known=self.context.ledger.listings(self.channel.name))

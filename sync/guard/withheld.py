@@ -1,8 +1,8 @@
 """Rows of readings that wait for the guard's judgement, in the store, so that memory stays flat and a crash keeps them.
 
-``is:{holds}:withheld:<channel>``
-    Of the full reading or the file that is being read: a hash of page numbers to rows. A page that is read again
-    after a crash takes its own place.
+``is:{holds}:withheld:<channel>``, and with ``:changed`` after it
+    Of the full reading or the file that is being read, and of the reading of what has changed: a hash of page numbers
+    to rows. A page that is read again after a crash takes its own place.
 ``is:{holds}:<id>:rows``
     Of a held file: the same (see :mod:`sync.guard.holds`).
 """
@@ -37,9 +37,9 @@ class Shelf:
         self.key = key
 
     @classmethod
-    def of_reading(cls, store: Store, channel: str) -> Shelf:
-        """What the reading of a channel that is under way has withheld."""
-        return cls(store, f"{HOLDS}withheld:{channel}")
+    def of_reading(cls, store: Store, channel: str, *, whole: bool = True) -> Shelf:
+        """What the reading of a channel that is under way has withheld, the full one or that of what has changed."""
+        return cls(store, f"{HOLDS}withheld:{channel}" + ("" if whole else ":changed"))
 
     @classmethod
     def of_hold(cls, store: Store, hold: str) -> Shelf:
