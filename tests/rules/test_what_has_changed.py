@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -13,9 +11,7 @@ from hypothesis import strategies as st
 
 from channels import Level
 from channels.errors import ChannelError, Denied, Incomprehensible, Rejected, Throttled, Unanswered, Unreachable
-from sync import tasks
 from sync.changes import MARGIN_S, pull, since
-from sync.commands.reconcile import ask
 from sync.deadline import Deadline
 from sync.guard.holds import Kind
 from sync.guard.withheld import Chunk, Shelf
@@ -26,7 +22,6 @@ from sync.refresh import refresh
 from sync.stock import recovery
 from sync.stock.ledger import Window
 from sync.stock.records import Record
-from sync.views.progress import progress
 from tests.conftest import CHANNELS, STORE, TimedStore, Town, unreachable
 
 SKUS = [f"S{number:02}" for number in range(40)]
@@ -204,45 +199,6 @@ def test_a_wish_that_came_while_it_was_made_stands(town: Town) -> None:
     town.store.shop.before_page = lambda: Pulls(town.context.store).ask("store", town.context.store.now_ms())
     pull(town.context, "store", Deadline(60))
     assert state(town).asked_ms
-
-
-# --- by whom it is asked for
-
-
-@pytest.fixture
-def rung(town: Town, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What the tasks ring for."""
-    rung: list[tuple[str, str]] = []
-    bells = Mock(ring=lambda task, channel: rung.append((task, channel)))
-    tasks.app.finalize()
-    monkeypatch.setattr(tasks, "app", SimpleNamespace(context=town.context, leaving=False))
-    monkeypatch.setattr(tasks, "bells", bells)
-    return rung
-
-
-def test_the_schedule_asks_for_any_reading_and_the_sweeper_rings_until_it_is_made(
-    town: Town, rung: list[tuple[str, str]]
-) -> None:
-    tasks.reconcile(channel="store")
-    assert rung == [("sync.pull", "store")]
-    rung.clear()
-    tasks.sweep()
-    assert ("sync.pull", "store") in rung
-
-    before = state(town).finished_began_ms
-    tasks.pull(channel="store")
-    assert (state(town).finished_began_ms, len(town.store.shop.asked_since)) == (before, 1)
-    rung.clear()
-    tasks.sweep()
-    assert ("sync.pull", "store") not in rung
-
-
-def test_a_person_who_reconciles_has_everything_read(town: Town, rung: list[tuple[str, str]]) -> None:
-    asked_ms = ask(SimpleNamespace(context=town.context, send_task=Mock()), "store")  # type: ignore[arg-type]
-    tasks.reconcile(channel="store")
-    tasks.pull(channel="store")
-    assert town.store.shop.asked_since == []
-    assert progress(town.context, ["store"], asked_ms)[0].read
 
 
 # --- when a full one is made instead

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sync import tasks
+from sync import changes, tasks
 from sync.bells import Bells
+from sync.commands.reconcile import ask
 from sync.deadline import Deadline
 from sync.pull import Pulls, pull
 from sync.settings import FILE_VARIABLE
 from sync.storage import embedded
 from sync.turns import Turn
+from sync.views.progress import progress
 from tests.conftest import Town, unreachable
 
 #: Celery reads its settings before it lets anybody call a task.
@@ -123,3 +125,45 @@ def test_what_is_due_already_is_rung_for_once(belfry: Belfry) -> None:
         tasks.bells.ring_after("sync.refresh", "store", seconds)
     tasks.bells.ring("sync.refresh", "store")
     assert belfry.rung == [("sync.refresh", "store")]
+
+
+def telling(town: Town) -> Town:
+    """The store tells what has changed, and was read whole a while ago."""
+    town.store._capabilities = replace(town.store.capabilities, full_every_s=3600.0)
+    counted(town).context.store.clock.advance(60)  # type: ignore[attr-defined]
+    return town
+
+
+def test_the_schedule_asks_for_any_reading_and_the_sweeper_rings_until_one_is_made(belfry: Belfry) -> None:
+    town = telling(belfry.town)
+    pulls, before = Pulls(town.context.store), Pulls(town.context.store).state("store").finished_began_ms
+    tasks.reconcile(channel="store")
+    belfry.rung.clear()  # the message is lost
+    town.context.store.client.delete("is:bell:sync.pull:store")
+    tasks.sweep()
+    assert ("sync.pull", "store") in belfry.rung
+
+    tasks.pull(channel="store")
+    assert (pulls.state("store").finished_began_ms, len(town.store.shop.asked_since)) == (before, 1)
+    belfry.rung.clear()
+    tasks.sweep()
+    assert ("sync.pull", "store") not in belfry.rung
+
+
+def test_a_person_who_reconciles_has_everything_read(belfry: Belfry) -> None:
+    town = telling(belfry.town)
+    asked_ms = ask(tasks.app, "store")
+    tasks.reconcile(channel="store")
+    tasks.pull(channel="store")
+    assert town.store.shop.asked_since == []
+    assert progress(town.context, ["store"], asked_ms)[0].read
+
+
+def test_a_task_whose_time_is_over_leaves_what_has_changed_to_a_full_reading_that_goes_on_later(
+    belfry: Belfry,
+) -> None:
+    town = telling(belfry.town)
+    changes.pull(town.context, "store", Deadline(0))
+    state = Pulls(town.context.store).state("store")
+    assert (len(town.store.shop.asked_since), state.changed_ms) == (1, 0)
+    assert state.finished_began_ms > state.changing_ms
