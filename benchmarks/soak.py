@@ -36,7 +36,7 @@ from channels.pos_csv.sandbox import Till
 from channels.sandbox import Fault
 from sync.commands.sandbox import settings_table
 from sync.context import Context
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.settings import load_settings
 from sync.stock.records import State
 from sync.storage import embedded

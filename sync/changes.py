@@ -21,7 +21,7 @@ from sync.context import Context
 from sync.deadline import Deadline
 from sync.guard.watch import Watch
 from sync.lanes import timed
-from sync.pull import Pulls, PullState
+from sync.readings import Pulls, PullState
 from sync.stock.ledger import Merged
 
 log = logging.getLogger(__name__)

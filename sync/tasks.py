@@ -28,7 +28,7 @@ from sync.errors import SyncError
 from sync.guard import decisions, gate
 from sync.pace import Pace
 from sync.policy import rulebook
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.refresh import Gather
 from sync.stock import recovery
 from sync.turns import Turn

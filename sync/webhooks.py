@@ -19,7 +19,7 @@ from channels.webhooks import Event
 from sync.bells import Bells
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.storage.store import PREFIX, Call, Store, bucket_of, bucket_prefix
 
 log = logging.getLogger(__name__)

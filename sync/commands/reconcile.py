@@ -17,7 +17,7 @@ from sync.commands import completion
 from sync.commands.output import app_of, one_line_errors
 from sync.guard.holds import Kind
 from sync.legible import shown
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.views.progress import ChannelProgress, progress
 from sync.views.stock import held
 

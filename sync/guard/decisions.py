@@ -17,7 +17,7 @@ from sync.errors import SyncError
 from sync.guard import watch
 from sync.guard.holds import HeldRun, Kind
 from sync.guard.judge import NOTHING, Figures
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.storage.store import Call, bucket_of, bucket_prefix
 from sync.views.plan import CHUNK, to_write
 

@@ -13,7 +13,7 @@ from sync.context import Context
 from sync.guard.holds import Kind
 from sync.guard.judge import NOTHING, Figures, judge_plan
 from sync.guard.watch import SAMPLE, hold, overtake
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.storage.store import PREFIX
 from sync.views.plan import to_write
 

@@ -1,6 +1,6 @@
 -- Note how far a reading of a channel has come. For a full one, unless another one has begun meanwhile.
 --
--- KEYS[1]  is:pull:<channel>, a hash (fields: see sync/pull.py)
+-- KEYS[1]  is:pull:<channel>, a hash (fields: see sync/readings.py)
 -- ARGV     1 when the reading began that this is about, ms; 2 "1" for the full one under way, "0" for any other;
 --          3 number of fields to be set, then each with its value; then the fields to be dropped. Of these, what was
 --          wished for ("wanted", "asked", "unsure") stays where that was since the reading began.

@@ -14,7 +14,7 @@ import logging
 from typing import Literal, NamedTuple, cast
 
 from sync.context import Context
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.stock.ledger import chunks
 from sync.stock.records import Listing
 from sync.storage.store import PREFIX, Call, Store, bucket_of, bucket_prefix

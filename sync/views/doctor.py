@@ -18,7 +18,7 @@ from redis.cluster import RedisCluster
 
 from channels.diagnosis import CLOCK_S, Finding, Severity, some
 from sync.context import Context
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.storage.store import Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sync.context import Context
 from sync.guard.gate import unread
 from sync.guard.holds import Kind
-from sync.pull import Pulls
+from sync.readings import Pulls
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sync.beat import Ticks
 from sync.budget import StoreBudget
 from sync.context import Context
 from sync.guard.holds import Kind
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.stock.records import State
 from sync.telemetry import latency
 from sync.views import census

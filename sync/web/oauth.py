@@ -20,7 +20,7 @@ from channels.bigcommerce.app import AppError, BigCommerceApp, Callback, Grant, 
 from channels.bigcommerce.settings import BigCommerceSettings
 from sync.bells import Bells
 from sync.policy import rulebook
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.stores import Installed, OAuthSettings
 from sync.web.broker import BrokerDown
 

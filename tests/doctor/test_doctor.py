@@ -18,7 +18,7 @@ from channels.errors import Denied, Rejected, Throttled
 from channels.services import Quota
 from sync.errors import UnknownChannel
 from sync.guard.holds import Kind
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.storage import embedded
 from sync.storage.store import Store
 from sync.views import doctor

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from sync.deadline import Deadline
 from sync.guard.holds import HeldRun
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.refresh import refresh
 from tests.conftest import Town
 

@@ -19,7 +19,7 @@ from channels.sandbox import served
 from sync import tasks
 from sync.errors import UnknownChannel
 from sync.policy import rulebook
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.stock.ledger import Window
 from sync.stock.records import Record
 from sync.stores import KNOWN_EVERYWHERE_S

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from sync.context import Context
-from sync.pull import Pulls
+from sync.readings import Pulls
 from sync.settings import load_settings
 from sync.stock.records import Record, State
 from sync.storage import embedded

@@ -13,8 +13,9 @@ import pytest
 from channels import Sale
 from sync.audit import audit
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.refresh import refresh
 from sync.stock import recovery
 from sync.stock.records import State

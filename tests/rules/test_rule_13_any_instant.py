@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from channels import Level, Result
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.refresh import refresh
 from sync.stock.ledger import Movement, Window
 from sync.stock.records import Record

@@ -9,7 +9,8 @@ import pytest
 from channels import Page
 from channels.errors import ChannelError, Rejected
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
+from sync.readings import Pulls
 from tests.conftest import MemorySettings, Town, unreachable
 
 

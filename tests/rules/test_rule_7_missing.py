@@ -8,8 +8,9 @@ import pytest
 
 from channels import Level, Result
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.refresh import refresh
 from sync.stock.records import State, state_of
 from sync.stock.writes import Intent, Writes

@@ -15,9 +15,9 @@ from sync.changes import MARGIN_S, pull, since
 from sync.deadline import Deadline
 from sync.guard.holds import Kind
 from sync.guard.withheld import Chunk, Shelf
-from sync.pull import Pulls, PullState
 from sync.pull import pull as pull_all
 from sync.push import push
+from sync.readings import Pulls, PullState
 from sync.refresh import refresh
 from sync.stock import recovery
 from sync.stock.ledger import Window

@@ -16,6 +16,7 @@ from sync.deadline import Deadline
 from sync.guard import decisions
 from sync.guard.judge import GuardSettings
 from sync.policy.targets import Policy
+from sync.readings import Pulls
 from sync.settings import Settings
 from sync.stock import recovery
 from sync.stock.writes import Claim, Intent, Writes
@@ -172,7 +173,7 @@ class Simulation:
         anything = self._approve()
         anything = recovery.end_if_over(context) or anything
         for name, channel in context.channels.items():
-            while pull.Pulls(context.store).state(name).wanted_ms:
+            while Pulls(context.store).state(name).wanted_ms:
                 pull.pull(context, name, self._deadline())
             waiting = context.worklist.waiting(name, self.engine.now)
             anything = anything or any(waiting)

@@ -18,7 +18,8 @@ from redis.cluster import RedisCluster
 from channels import Level
 from channels.diagnosis import Severity
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
+from sync.readings import Pulls
 from sync.storage import embedded
 from sync.storage.cluster import CLOCK_KEY, Cluster
 from sync.storage.store import BUCKETS, Store

@@ -12,7 +12,8 @@ from channels.errors import Unreachable
 from sync import lanes
 from sync.deadline import Deadline
 from sync.lanes import FAR, LANES
-from sync.pull import Pulls, pull
+from sync.pull import pull
+from sync.readings import Pulls
 from tests.conftest import STORE, MemoryChannel, Town
 
 PAGE = 2

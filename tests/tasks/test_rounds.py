@@ -13,7 +13,8 @@ from sync import changes, tasks
 from sync.bells import Bells
 from sync.commands.reconcile import ask
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
+from sync.readings import Pulls
 from sync.settings import FILE_VARIABLE
 from sync.storage import embedded
 from sync.turns import Turn

@@ -16,8 +16,9 @@ from channels.errors import Unreachable
 from sync.beat import Tick, Ticks
 from sync.deadline import Deadline
 from sync.guard.holds import Kind
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.stock.ledger import Window
 from sync.views import census
 from sync.web.catalogue import BUDGET_LEFT, BUDGET_LIMIT, METRICS, PREFIX, Metric

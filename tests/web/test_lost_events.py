@@ -22,8 +22,9 @@ from sync import webhooks
 from sync.celery import SyncApp
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.pull import Pulls, pull
+from sync.pull import pull
 from sync.push import push
+from sync.readings import Pulls
 from sync.refresh import refresh
 from sync.storage import embedded
 from sync.storage.store import Store
