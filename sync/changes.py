@@ -43,17 +43,19 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
     channel = context.channel(name)
     can, now_ms = channel.capabilities, context.store.now_ms()
     if can.full_every_s and can.read_batch and not context.holds.doubted(name):
-        since_ms = since(Pulls(context.store).state(name), can.full_every_s, now_ms)
+        since_ms = since(Pulls(context.store).state(name), pulling.way_of(channel), can.full_every_s, now_ms)
         if since_ms is not None and _read(context, channel, since_ms, deadline):
             return True
     return pulling.pull(context, name, deadline)
 
 
-def since(state: PullState, full_every_s: float, now_ms: int) -> int | None:
-    """From when on changes are to be read (ms); ``None`` where only a full reading will do."""
+def since(state: PullState, way: str, full_every_s: float, now_ms: int) -> int | None:
+    """From when on changes are to be read (ms); ``None`` where only a full reading will do. ``way``: see ``way_of``."""
     full_ms = state.believed_ms
     if not full_ms or state.finished_began_ms != full_ms:
         return None  # there was none, or the last one was not believed
+    if state.believed_way != way:
+        return None  # the channel is set otherwise now, and may show other levels of what has not changed
     if state.wanted_ms or state.unsure_ms or state.began_ms:
         return None
     last_ms = max(full_ms, state.changed_ms)

@@ -61,7 +61,7 @@ def pull(context: Context, name: str, deadline: Deadline) -> bool:
         channels.errors.ChannelError: the channel could not be read; what was read so far is kept.
     """
     channel, pulls = context.channel(name), Pulls(context.store)
-    state, way = pulls.state(name), _way(channel)
+    state, way = pulls.state(name), way_of(channel)
     if state.began_ms and state.cursor and state.way == way:
         pulls.resume(name)
     else:
@@ -156,7 +156,7 @@ def _note_absent(context: Context, name: str, began_ms: int) -> None:
         Pulls(context.store).want(name, context.store.now_ms())  # their levels are to be opened anew
 
 
-def _way(channel: Channel) -> str:
+def way_of(channel: Channel) -> str:
     """A short text that changes whenever a channel's settings do, but for its secrets."""
     return hashlib.blake2b(channel.settings.model_dump_json().encode(), digest_size=8).hexdigest()
 

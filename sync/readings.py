@@ -13,9 +13,9 @@
     What the guard has counted of it so far, and in how many pages.
 ``finished``, ``finished_began``, ``last_rows``, ``last_errors``
     When the last full reading ended and began, how many rows it had, and, if it was believed, how many bad ones.
-``believed``, ``changed``, ``changing``
-    When the last full reading began that was believed, when the last one of what has changed that ended, and when the
-    last one of those that was begun (ms).
+``believed``, ``believed_way``, ``changed``, ``changing``
+    When the last full reading began that was believed, and how the channel was set then; when the last one of what has
+    changed began that ended, and when the last of those that was begun (ms).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class PullState:
     last_errors: int
     #: When the last full reading began that was believed, the last one of what has changed, and whichever has begun.
     believed_ms: int
+    believed_way: str
     changed_ms: int
     changing_ms: int
 
@@ -104,6 +105,7 @@ class Pulls:
             pages=int(fields.get("pages", 0)),
             last_errors=int(fields.get("last_errors", 0)),
             believed_ms=int(fields.get("believed", 0)),
+            believed_way=fields.get("believed_way", ""),
             changed_ms=int(fields.get("changed", 0)),
             changing_ms=int(fields.get("changing", 0)),
         )
@@ -134,9 +136,9 @@ class Pulls:
     def finish(self, channel: str, state: PullState, now_ms: int, *, believed: bool = True) -> bool:
         """The full reading has ended. False: another one has begun since this one did."""
         gone = ["wanted", "asked", "unsure", "began", "cursor", "way", "rows", "resumed", "figures", "pages"]
-        ended = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
+        ended: dict[str, str | int] = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
         if believed:
-            ended |= {"believed": state.began_ms, "last_errors": state.figures.errors}
+            ended |= {"last_errors": state.figures.errors, "believed": state.began_ms, "believed_way": state.way}
         return self._note(channel, state.began_ms, ended, *gone, under_way=True)
 
     def begin_changes(self, channel: str, now_ms: int) -> None:

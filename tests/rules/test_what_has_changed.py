@@ -247,6 +247,13 @@ def test_a_listing_seen_for_the_first_time_makes_the_next_one_full(town: Town) -
     assert not was_full(town)
 
 
+def test_a_channel_that_is_set_otherwise_than_before_is_read_whole(town: Town) -> None:
+    """Another location may show other levels of listings that have not changed."""
+    town.store.settings = town.store.settings.model_copy(update={"reserve": 0.1})
+    assert was_full(town)
+    assert not was_full(town)
+
+
 def test_when_much_has_changed_all_of_it_is_read(town: Town) -> None:
     town.store.shop.changed = REFS[:11]
     assert was_full(town)
@@ -357,7 +364,9 @@ MOMENTS = st.integers(0, 10_000_000)
         figures=st.none(),
         pages=st.just(0),
         last_errors=st.just(0),
+        way=st.just(""),
         believed_ms=st.just(0) | MOMENTS,
+        believed_way=st.sampled_from(["then", "now"]),
         changed_ms=st.just(0) | MOMENTS,
         changing_ms=MOMENTS,
     ),
@@ -369,10 +378,11 @@ def test_it_never_begins_later_than_the_last_reading_that_was_merged(
 ) -> None:
     if believed:
         found = replace(found, believed_ms=found.finished_began_ms)
-    since_ms = since(found, 3600.0, now_ms)
+    since_ms = since(found, "now", 3600.0, now_ms)
     if since_ms is None:
         return
     assert found.believed_ms == found.finished_began_ms > 0
+    assert found.believed_way == "now"
     assert (found.wanted_ms, found.unsure_ms, found.began_ms) == (0, 0, 0)
     assert found.believed_ms <= now_ms < found.believed_ms + 3_600_000
     assert since_ms + MARGIN_S * 1000 == max(found.believed_ms, found.changed_ms) <= now_ms
