@@ -8,8 +8,9 @@ from sync.deadline import Deadline
 from sync.guard import decisions, watch
 from sync.guard.holds import Kind
 from sync.guard.judge import NOTHING, GuardSettings
-from sync.pull import Pulls, read_refs
+from sync.pull import read_refs
 from sync.push import push
+from sync.readings import Pulls
 from sync.stock.records import State
 from sync.views.stock import held as held_back
 from tests.conftest import TRUSTING, TimedStore, Town
