@@ -74,7 +74,11 @@ def _read(context: Context, channel: Channel, since_ms: int, deadline: Deadline)
     try:
         for read in timed(context, name, channel.changed(since_)):
             pulling.tell_problems(context, channel, read.page)
-            merged.add(watch.take(read.page, read.window, cause))
+            part = watch.take(read.page, read.window, cause)
+            merged.add(part)
+            if part.counts["opened"] + part.counts["counted"] + part.counts["quarantined"]:
+                # under a new SKU an old listing may hide, renamed or replaced: a full reading tells
+                pulls.doubt(name, context.store.now_ms())
             if merged.rows > most or deadline.over:
                 log.info("%s: much has changed, %d listings so far; all of it is read", name, merged.rows)
                 return False
@@ -84,10 +88,8 @@ def _read(context: Context, channel: Channel, since_ms: int, deadline: Deadline)
     if pulls.state(name).changing_ms != began_ms:
         log.info("%s: another reading of what has changed has begun meanwhile; this one ends", name)
         return True
-    believed = watch.ends(merged.rows, 0)
-    if not believed or merged.counts["opened"] + merged.counts["counted"] + merged.counts["quarantined"]:
-        # what is held, a full reading may answer; and under a new SKU an old listing may hide, renamed
-        pulls.doubt(name, context.store.now_ms())
+    if not watch.ends(merged.rows, 0):
+        pulls.doubt(name, context.store.now_ms())  # a full reading may answer what is held
     pulls.changes_read(name, began_ms)
     log.info(
         "%s: %d listings changed since %s read: %s",

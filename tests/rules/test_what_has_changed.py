@@ -247,6 +247,22 @@ def test_a_listing_seen_for_the_first_time_makes_the_next_one_full(town: Town) -
     assert not was_full(town)
 
 
+def test_one_that_died_after_it_saw_a_new_listing_is_followed_by_a_full_one(town: Town) -> None:
+    town.store.shop.put("NEW", 10, "ref-s00")
+    town.store.shop.changed = REFS[:10]  # two pages
+
+    def dies() -> None:
+        if "new" in town.context.ledger.scan():
+            raise unreachable()
+
+    town.store.shop.before_page = dies
+    with pytest.raises(Unreachable):
+        read(town)
+    town.store.shop.before_page = lambda: None
+    assert was_full(town)
+    assert record(town, "S00").listings["store"].ref == "ref-s00"
+
+
 def test_a_channel_that_is_set_otherwise_than_before_is_read_whole(town: Town) -> None:
     """Another location may show other levels of listings that have not changed."""
     town.store.settings = town.store.settings.model_copy(update={"reserve": 0.1})
