@@ -18,6 +18,9 @@ _SHOWN = 40
 #: The longest SKU that is believed to be one.
 SKU_LIMIT = 255
 
+#: What nearly all codes are made of. Without a plus sign none is a number that a spreadsheet has destroyed.
+_PLAIN = re.compile(rf"[ -*,-~]{{1,{SKU_LIMIT}}}")
+
 #: More digits than any quantity has; longer ones are not even converted.
 _DIGITS = 20
 
@@ -33,7 +36,7 @@ def sku(text: str) -> str:
         BadCell: it cannot be a SKU.
     """
     text = text.strip()
-    if text.isascii() and text.isalnum() and len(text) <= SKU_LIMIT:
+    if _PLAIN.fullmatch(text):
         return text
     if _CONTROL.search(text):
         raise BadCell(f"the SKU {shown(text)} contains a line break or another invisible sign")
@@ -54,6 +57,8 @@ def text(cell: str) -> str:
         BadCell: it holds an invisible sign, or is a number that a spreadsheet has destroyed.
     """
     cell = cell.strip()
+    if _PLAIN.fullmatch(cell):
+        return cell
     if _CONTROL.search(cell):
         raise BadCell(f"{shown(cell)} contains a line break or another invisible sign")
     if _MANGLED.fullmatch(cell):

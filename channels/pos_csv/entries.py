@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NoReturn
+
 from channels.pos_csv import cells, times
 from channels.pos_csv.body import Body
 from channels.pos_csv.complaints import Complaints
@@ -11,6 +14,9 @@ from channels.pos_csv.spool import ID_JOIN, Spool
 
 #: The longest id that is believed to be one.
 ID_LIMIT = 255
+
+#: How many times of lines are remembered as they were last understood.
+_TIMES = 1_000
 
 
 class Entries(Body):
@@ -24,6 +30,8 @@ class Entries(Body):
         super().__init__(found, settings, Complaints())
         self._spool = spool
         self._movements: dict[str, Movement] = {fold(word): means for word, means in settings.movements.items()}
+        #: In unix seconds. The lines of a receipt have one time, and those of a day one date.
+        self._seconds = lru_cache(_TIMES)(lambda text: int(times.parse(text, settings).timestamp()))
         self._from = settings.lines_from.timestamp() if settings.lines_from else None
 
     def take(self, line: int, row: list[str], sku: str, location: str) -> None:
@@ -64,19 +72,19 @@ class Entries(Body):
         return means
 
     def _id(self, row: list[str]) -> str:
-        parts = [cells.text(row[column]) for column in self.found.line_id]
-        if not all(parts):
-            raise cells.BadCell("the line has no id, so nobody could tell whether it was counted before")
-        identity = ID_JOIN.join(parts)
+        identity = ID_JOIN.join([cells.text(row[column]) or self._no_id() for column in self.found.line_id])
         if len(identity) > ID_LIMIT:
             raise cells.BadCell(f"the id {cells.shown(identity)} is longer than {ID_LIMIT} characters")
         return identity
+
+    def _no_id(self) -> NoReturn:
+        raise cells.BadCell("the line has no id, so nobody could tell whether it was counted before")
 
     def _at(self, row: list[str]) -> int | None:
         if self.found.time is None:
             return None
         try:
-            return int(times.parse(row[self.found.time], self.settings).timestamp())
+            return self._seconds(row[self.found.time])
         except Unreadable as error:
             raise cells.BadCell(error.reason) from None
 

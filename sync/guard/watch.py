@@ -3,7 +3,8 @@
 A full reading comes in pages. Rows that change nothing, or open a listing, are merged as they come, and so are the
 first few that move stock, which no limit is meant for: an ordinary sale need not wait for the end. The others are kept
 in the store (:mod:`sync.guard.withheld`), and at the end all of it is believed or held. Of a file nothing is merged
-before its end but rows that say what is known already.
+before its end but rows that say what is known already. Of a reading that never shows everything (a journal's) only
+falls to zero are judged, so that only they are kept.
 
 A reading of what has changed (:mod:`sync.changes`) is kept and judged so, too. It shows a part, so nothing is missing
 from it and shares of all units say nothing about it: as of single listings, only falls to zero are judged.
@@ -71,7 +72,7 @@ class Watch:
         if page.document is not None:
             return self._take_of_file(page, page.document, window, cause)
         known = self.figures.known
-        merged = self._merge(page.levels, window, cause, Withhold.MOVES if known else Withhold.NOTHING)
+        merged = self._merge(page.levels, window, cause, self._judged if known else Withhold.NOTHING)
         self.figures = _count(self.figures, page, merged)
         at_once = 0 if self._doubted else max(self._limits.min_listings, AT_ONCE * known)
         if merged.withheld and self.figures.changed <= at_once:
@@ -156,6 +157,15 @@ class Watch:
             overtake(self.context, Kind.FILE, name)
         overtake(self.context, Kind.SET_ASIDE, name)
         return self._merge_kept()
+
+    @property
+    def _shows_all(self) -> bool:
+        return self.channel.capabilities.read_batch > 0
+
+    @property
+    def _judged(self) -> Withhold:
+        """What of a reading waits for its end."""
+        return Withhold.MOVES if self._shows_all or self._doubted else Withhold.ZEROS
 
     @property
     def _limits(self) -> Limits:

@@ -159,7 +159,7 @@ local function merge(index, folded, shown, ref, level)
   end
   if withholds and not (zeros_only and level > 0) then
     local units = would_move(level, confirmed, read_at, write, wrote)
-    if units and (units < 0 or units > 0 and not zeros_only) then
+    if units and (units < 0 and not (zeros_only and level - units <= 0) or units > 0 and not zeros_only) then
       return tell(index, units < 0 and 'fell' or 'rose', units)
     end
     if units and write and withholds_all then return tell(index, 'settles') end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from channels.contract import MAX_UNITS
 from channels.pos_csv import PosCsvSettings, cells
+from channels.pos_csv.database import nameless
 from channels.pos_csv.models import Sheet, Unreadable, key
 from channels.pos_csv.profiles import PROFILES
-from channels.pos_csv.reader import peek_time, read_sheet
+from channels.pos_csv.reader import peek_time, read_lines, read_sheet
+from channels.pos_csv.spool import Spool
 
 SAMPLES = [file.read_bytes() for file in sorted((Path(__file__).parent / "samples").glob("*.csv"))]
 
@@ -151,3 +154,39 @@ def test_a_quantity_is_what_its_digits_say_or_refused(text: str) -> None:
     else:
         assert text.isascii()
         assert units == float(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(st.one_of(st.text("aA01-+ \x00\x1fé", max_size=3), st.just("2026-01-31T09:00:00")), max_size=5),
+        max_size=12,
+    ),
+    parts=st.sampled_from([["id"], ["id", "at"]]),
+    at=st.fixed_dictionaries({}, optional={"time_column": st.just("at"), "blank": st.just("skip")}),
+)
+def test_no_line_of_a_journal_is_counted_that_does_not_stand_there_or_stands_there_differently(
+    file: Path, rows: list[list[str]], parts: list[str], at: dict[str, object]
+) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([["id", "sku", "quantity", "type", "at"], *rows])
+    file.write_text(text.getvalue(), encoding="utf-8", newline="")
+    given = {"kind": "journal", "id_column": parts, "type_column": "type", "movements": {"a": "sold", "0": "change"}}
+    chosen = PosCsvSettings.model_validate({"type": "pos_csv", "path": file.parent, "bad_rows": 99} | given | at)
+    with nameless("the spool") as db:
+        spool = Spool(db)
+        try:
+            lines = read_lines(file, file.name, chosen, spool)
+        except Unreadable:
+            return
+        counted = spool.first(99)
+    assert len(counted) == lines.lines <= lines.rows <= len(rows)
+    signs = {"a": -1, "A": -1, "0": 1}
+    told = {
+        (sku.strip(), signs.get(kind.strip(), 0) * int(number))
+        for _, sku, number, kind, _ in (row for row in rows if len(row) == 5)
+        if re.fullmatch(r"\s*[+-]?\d+\s*", number, re.ASCII)
+    }
+    assert told >= set(counted)
+    ids = {tuple(row[0:1] if parts == ["id"] else (row[0], row[4])) for row in rows if len(row) == 5}
+    assert len(counted) <= len(ids)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from channels import Level, Page
 from sync.context import Context
 from sync.deadline import Deadline
+from sync.guard.watch import Watch
 from sync.pull import pull
 from sync.settings import FILE_VARIABLE, load_settings
+from sync.stock.ledger import Window
 from sync.storage import embedded
 from sync.storage.store import Store
 
@@ -97,3 +100,18 @@ def test_a_lost_stock_of_record_is_rebuilt_by_a_count_and_later_lines_move_it(
     shopkeeper.counted("count again.csv", "A,8\n")
     shopkeeper.sold("tuesday.csv", "2,A,3\n")
     assert shopkeeper.on_hand() == {"A": 5}
+
+
+def test_only_what_falls_to_zero_waits_for_the_end_of_a_journal(shopkeeper: Shopkeeper) -> None:
+    skus = [f"SKU{number}" for number in range(20)]
+    shopkeeper.counted("count.csv", "".join(f"{sku},50\n" for sku in skus))
+    shopkeeper.sold("in and out.csv", "".join(f"{sku},{sku},{-5 if sku < 'SKU15' else 1}\n" for sku in skus))
+    context, now_ms = shopkeeper.context, shopkeeper.context.store.now_ms()
+    watch = Watch(context, context.channel("till"), now_ms)
+    levels = {sku: 0 if sku < "SKU15" else -2 for sku in skus}
+    page = Page([Level(sku, sku.casefold(), units) for sku, units in levels.items()])
+    merged = watch.take(page, Window(now_ms, now_ms), "a file")
+    assert {row.level.sku for row in merged.withheld} == {sku for sku in skus if levels[sku] == 0}
+    assert (merged.counts["moved"], merged.counts["fell"]) == (13, 7)
+    assert not watch.ends(20, 0)  # 7 of 20 are more than are let pass
+    assert shopkeeper.on_hand() == {sku: 55 if level == 0 else 48 for sku, level in levels.items()}
