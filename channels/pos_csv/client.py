@@ -241,7 +241,7 @@ class Claim:
         reasons.write_reason(target, self.found.name, reason, now)
         if reports:
             reasons.write_rows(target, reports)
-        logger.warning("a file was set aside", extra={"file": self.found.name, "reason": reason, "now_at": str(target)})
+        logger.warning("%s was set aside; it lies in %s, the reason beside it", self.found.name, target)
         return self._move(target)
 
     def release(self) -> None:

@@ -30,6 +30,8 @@ class Inspection:
     """What one file would give."""
 
     file: str
+    #: Whether it was read as a ``snapshot`` of counts or as a ``journal`` of movements.
+    kind: str = "snapshot"
     #: Why nothing at all would be read; empty where it would.
     refused: str = ""
     #: Levels that would be read (of a journal: lines that would be counted), and rows that the file has.
@@ -75,12 +77,19 @@ def inspect(path: Path, settings: PosCsvSettings, now: datetime | None = None) -
         time = times.business_time(path.name, path.stat().st_mtime_ns, sheet.stated, settings, now or datetime.now(UTC))
     except Unreadable as error:
         return Inspection(
-            path.name, error.reason, reports=list(error.reports), profiles=profiles, readings=_readings(path)
+            path.name,
+            settings.kind,
+            error.reason,
+            reports=list(error.reports),
+            profiles=profiles,
+            readings=_readings(path),
         )
     except StillGrowing:
-        return Inspection(path.name, "it changed while it was read; wait until it is written", profiles=profiles)
+        words = "it changed while it was read; wait until it is written"
+        return Inspection(path.name, settings.kind, words, profiles=profiles)
     return Inspection(
         path.name,
+        settings.kind,
         levels=len(sheet.table),
         rows=sheet.rows,
         taste=list(zip(sheet.table.skus[:TASTE], sheet.table.units[:TASTE], strict=True)),
@@ -101,6 +110,7 @@ def _journal(path: Path, settings: PosCsvSettings, profiles: list[str]) -> Inspe
         taste = spool.first(TASTE)
     return Inspection(
         path.name,
+        settings.kind,
         levels=found.lines,
         rows=found.rows,
         taste=taste,

@@ -61,7 +61,7 @@ def scan(path: Path, settings: PosCsvSettings) -> Scan:
     """
     before = stamp(path)
     if before[0] == 0:
-        raise Unreadable("the file is empty; nothing in stock would be a list with zeros, so nothing was changed")
+        raise Unreadable("the file is empty, and an empty list is not taken for an empty shop; nothing was changed")
     if before[0] > settings.max_bytes:
         raise Unreadable(f"the file is larger than {settings.max_bytes} bytes; raise max_bytes if that is right")
     digest = hashlib.sha256()

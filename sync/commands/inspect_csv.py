@@ -58,14 +58,18 @@ def _print(found: Inspection) -> None:
     if found.refused:
         out.print(Text(f"{found.file} would be set aside: {found.refused}", style="red"))
     else:
-        stated = "as the file states" if found.time_is_stated else "its modification time; the file does not say"
+        is_journal = found.kind == "journal"
+        what = "lines to be counted" if is_journal else "levels"
+        out.print(Text(f"{found.file}: {found.levels} {what} in {found.rows} rows", style="bold"))
+        if not is_journal:
+            stated = "as the file states" if found.time_is_stated else "its modification time; the file does not say"
+            out.print(Text(f"counted {found.counted_at:%Y-%m-%d %H:%M:%S %Z} ({stated})"))
         delimiter = {"\t": "tab"}.get(found.delimiter, found.delimiter)
-        out.print(Text(f"{found.file}: {found.levels} levels in {found.rows} rows", style="bold"))
-        out.print(Text(f"counted {found.counted_at:%Y-%m-%d %H:%M:%S %Z} ({stated})"))
         out.print(Text(f"{found.encoding}{f', separated by {delimiter}' if delimiter else ''}"))
-        taste = table(None, ["SKU", "units"], right=["units"])
+        adds = "stock" if is_journal else "units"
+        taste = table(None, ["SKU", adds], right=[adds])
         for sku, units in found.taste:
-            taste.add_row(Text(sku), str(units))
+            taste.add_row(Text(sku), f"{units:+d}" if is_journal else str(units))
         out.print(taste)
     for report in found.reports[:SHOWN]:
         out.print(Text(f"line {report.line}: {report.reason}"))
@@ -73,5 +77,5 @@ def _print(found: Inspection) -> None:
         out.print(Text(f"and {len(found.reports) - SHOWN} more rows like these"))
     for encoding, line in found.readings.items():
         out.print(Text(f'as {encoding}: {line}    (encoding = "{encoding}")'))
-    fits = ", ".join(found.profiles) or "none; name its columns in the settings"
-    out.print(Text(f"Profiles that read it, the best first: {fits}"))
+    if found.profiles:
+        out.print(Text(f"Ready profiles that read it, the best first: {', '.join(found.profiles)}"))

@@ -24,6 +24,7 @@ def test_a_file_that_would_be_refused_says_why_and_changes_nothing(shop: Shop) -
     assert ran.code == 1
     assert "set aside" in ran.out
     assert "line 2" in ran.out
+    assert "rofiles" not in ran.out
     assert file.read_text("utf-8") == 'sku,quantity\n"MUG,3\n'
 
 
@@ -35,3 +36,14 @@ def test_a_channel_of_the_settings_reads_by_its_own_columns(shop: Shop) -> None:
     (found,) = json.loads(shop.run("inspect-csv", str(file), "--channel", "till", "--json").out)
     assert found["taste"] == [["MUG", 3]]
     assert shop.run("inspect-csv", str(file), "--channel", "store").code == 1
+
+
+def test_the_lines_of_a_journal_are_not_called_levels(shop: Shop) -> None:
+    till = '\n[channels.till]\ntype = "pos_csv"\npath = "pos"\nkind = "journal"\nid_column = "id"\nmovement = "sold"\n'
+    shop.configure(shop.settings + till)
+    file = shop.folder / "sales.csv"
+    file.write_text("id,sku,quantity\n1,MUG,3\n2,MUG,x\n", "utf-8")
+    told = shop.run("inspect-csv", str(file), "--channel", "till").out
+    assert "1 lines to be counted in 2 rows" in told
+    assert "-3" in told
+    assert "counted 20" not in told
