@@ -80,7 +80,8 @@ def _read(context: Context, channel: Channel, since_ms: int, deadline: Deadline)
                 # under a new SKU an old listing may hide, renamed or replaced: a full reading tells
                 pulls.doubt(name, context.store.now_ms())
             if merged.rows > most or deadline.over:
-                log.info("%s: much has changed, %d listings so far; all of it is read", name, merged.rows)
+                words = "%s: too much has changed for a reading of that alone (%d listings so far); all of it is read"
+                log.info(words, name, merged.rows)
                 return False
     except (Denied, Rejected, Incomprehensible) as error:
         log.warning("%s All of it is read instead of what has changed.", error)
