@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,17 +16,19 @@ from sync.deadline import Deadline
 from sync.guard.holds import Kind
 from sync.guard.withheld import Chunk, Shelf
 from sync.pull import pull as pull_all
+from sync.pull import way_of
 from sync.push import push
 from sync.readings import Pulls, PullState
 from sync.refresh import refresh
 from sync.stock import recovery
 from sync.stock.ledger import Window
 from sync.stock.records import Record
-from tests.conftest import CHANNELS, STORE, TimedStore, Town, unreachable
+from tests.conftest import CHANNELS, START_MS, STORE, TimedStore, Town, unreachable
 
 SKUS = [f"S{number:02}" for number in range(40)]
 REFS = [f"ref-{sku.lower()}" for sku in SKUS]
 EVERY_S = 6 * 3600.0
+EVERY_MS = round(EVERY_S * 1000)
 
 
 @pytest.fixture
@@ -321,6 +323,7 @@ def test_an_implausible_one_is_held_and_the_next_one_is_full(town: Town) -> None
     assert not was_full(town)
     (hold,) = town.context.holds.open_ones()
     assert (hold.kind, hold.channel) == (Kind.READING, "store")
+    assert state(town).unsure_ms, "even if the hold is decided before the next one"
     assert was_full(town)
     assert was_full(town), "while it is held, all is read"
     assert [one.on_hand for one in town.context.ledger.every_record()] == [10] * 40
@@ -345,6 +348,15 @@ def test_what_hints_and_it_show_fall_to_zero_is_seen_as_one(town: Town) -> None:
     assert [hold.kind for hold in town.context.holds.open_ones()] == [Kind.READING]
 
 
+def test_while_hints_are_held_all_is_read(town: Town) -> None:
+    for sku in SKUS[:20]:
+        town.store.shop.put(sku, 0)
+    town.context.worklist.mark("store", REFS[:20], town.context.store.now_ms())
+    refresh(town.context, "store", Deadline(60))
+    assert town.context.holds.open_ones()
+    assert was_full(town)
+
+
 def test_a_full_reading_that_was_not_believed_is_followed_by_a_full_one(town: Town) -> None:
     town.store.shop.units.clear()
     Pulls(town.context.store).want("store", town.context.store.now_ms())
@@ -361,47 +373,49 @@ def test_an_empty_one_is_no_news(town: Town) -> None:
 
 # --- the decision alone
 
-MOMENTS = st.integers(0, 10_000_000)
+
+@pytest.fixture
+def sure(town: Town) -> PullState:
+    """A state in which what has changed will do."""
+    return state(town)
 
 
-@given(
-    st.builds(
-        PullState,
-        wanted_ms=st.just(0) | MOMENTS,
-        asked_ms=MOMENTS,
-        unsure_ms=st.just(0) | MOMENTS,
-        began_ms=st.just(0) | MOMENTS,
-        cursor=st.none(),
-        rows=st.just(0),
-        resumed=st.booleans(),
-        finished_ms=MOMENTS,
-        finished_began_ms=MOMENTS,
-        last_rows=MOMENTS,
-        figures=st.none(),
-        pages=st.just(0),
-        last_errors=st.just(0),
-        way=st.just(""),
-        believed_ms=st.just(0) | MOMENTS,
-        believed_way=st.sampled_from(["then", "now"]),
-        changed_ms=st.just(0) | MOMENTS,
-        changing_ms=MOMENTS,
-    ),
-    MOMENTS,
-    st.booleans(),
+def decided(found: PullState, town: Town, now_ms: int = 0) -> int | None:
+    return since(found, way_of(town.store), EVERY_S, now_ms or found.finished_began_ms + 60_000)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"believed_ms": 0, "finished_began_ms": 0},
+        {"finished_began_ms": START_MS + 1},
+        {"wanted_ms": 1},
+        {"unsure_ms": 1},
+        {"began_ms": 1},
+        {"changed_ms": 2 * START_MS},
+        {"believed_way": "otherwise"},
+    ],
+    ids=str,
 )
-def test_it_never_begins_later_than_the_last_reading_that_was_merged(
-    found: PullState, now_ms: int, believed: bool
+def test_only_a_full_reading_will_do_after_whatever_makes_that_doubtful(
+    town: Town, sure: PullState, spoilt: dict[str, int | str]
 ) -> None:
-    if believed:
-        found = replace(found, believed_ms=found.finished_began_ms)
-    since_ms = since(found, "now", 3600.0, now_ms)
-    if since_ms is None:
-        return
-    assert found.believed_ms == found.finished_began_ms > 0
-    assert found.believed_way == "now"
-    assert (found.wanted_ms, found.unsure_ms, found.began_ms) == (0, 0, 0)
-    assert found.believed_ms <= now_ms < found.believed_ms + 3_600_000
-    assert since_ms + MARGIN_S * 1000 == max(found.believed_ms, found.changed_ms) <= now_ms
+    assert decided(sure, town) == sure.finished_began_ms - MARGIN_S * 1000
+    assert decided(replace(sure, **spoilt), town, sure.finished_began_ms + 60_000) is None  # type: ignore[arg-type]
+
+
+@given(st.integers(-EVERY_MS, 2 * EVERY_MS), st.integers(-EVERY_MS, 2 * EVERY_MS))
+def test_it_never_begins_later_than_the_last_reading_that_was_merged(now_ms: int, changed_ms: int) -> None:
+    """Both moments as they lie to the begin of the full reading, which may be in the future of a clock set back."""
+    state_of = dict.fromkeys((field.name for field in fields(PullState)), 0)
+    full_ms = START_MS
+    state_of |= {"believed_ms": full_ms, "finished_began_ms": full_ms, "changed_ms": full_ms + changed_ms}
+    found = PullState(**state_of | {"believed_way": "now"})  # type: ignore[arg-type]
+    since_ms = since(found, "now", EVERY_S, full_ms + now_ms)
+    if max(0, changed_ms) <= now_ms < EVERY_MS:
+        assert since_ms == full_ms + max(0, changed_ms) - MARGIN_S * 1000
+    else:
+        assert since_ms is None
 
 
 def test_the_moment_is_told_with_its_zone(town: Town) -> None:
