@@ -40,7 +40,7 @@ def test_a_large_account_costs_a_few_calls(sandbox: AmazonSandbox, channel: Amaz
 
 
 def test_credentials_that_give_no_token_are_the_only_thing_that_is_said(connect: Connect) -> None:
-    rows = list(connect(client_secret="of another application").diagnose())
+    rows = list(connect(client_secret="of-another-application").diagnose())
     assert [row.severity for row in rows] == ["error", "note"]
     assert "get an access token failed" in rows[0].what
     assert "client_secret" in rows[0].advice

@@ -54,7 +54,7 @@ def test_a_large_catalogue_costs_a_few_calls(sandbox: BigCommerceSandbox, store:
 
 
 def test_a_wrong_token_is_the_only_thing_that_is_said(sandbox: BigCommerceSandbox, connect: Connect) -> None:
-    rows = findings(connect(access_token="of another store"))
+    rows = findings(connect(access_token="of-another-store"))
     assert [row.severity for row in rows] == ["error", "note"]
     assert "401" in rows[0].what
     assert "access_token" in rows[0].advice
