@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float, description: str) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float, description: str) -> None:
     """Wait until a condition holds; a test that waits in vain fails with the description."""
     deadline = time.monotonic() + timeout_s
     while not condition():

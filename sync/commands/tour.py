@@ -52,6 +52,7 @@ def _tour(app: SyncApp, world: _World, folder: Path) -> bool:
     say(f"A store, Amazon and a till share {len(world.skus)} SKUs, and disagree about most of them.")
     before = world.levels()
     with (folder / "worker.log").open("wb") as log, processes(process_lines("INFO").values(), output=log):
+        _await_worker(app)
         say("\nThe worker reads all three. The till is the authority; the others are brought to its counts:")
         _reconcile(app)
         say("\nNow all three sell at once, and the till drops its next file:")
@@ -88,6 +89,13 @@ def _reconcile(app: SyncApp, *until_agreed: str) -> None:
     for one in found:
         if one.trouble:
             raise click.ClickException(one.trouble)
+
+
+def _await_worker(app: SyncApp) -> None:
+    """Wait until the worker has started; who watches a reconcile waits less long for it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and not app.control.ping(timeout=1, limit=1):
+        pass
 
 
 def _await_told(app: SyncApp) -> None:

@@ -19,6 +19,7 @@ from channels.amazon.sandbox import AmazonSandbox
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from sync.commands.sandbox import settings_table
 from sync.storage import embedded
+from tests.waiting import wait_until
 
 #: Whoever tests something else does not want to be asked whether it may be written.
 TRUSTING = "[guard]\nauto_approve_first = true\nplan_share = 1\n"
@@ -60,9 +61,16 @@ class Shop:
 
     @contextmanager
     def worker(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker in its own process while the block runs; its log is ``worker.log`` in the folder."""
+        """A worker in its own process while the block runs, ready; its log is ``worker.log`` in the folder."""
+        before = self.ready("worker")
         with self.process("worker", "worker", "-l", "INFO", "--without-gossip", "--without-mingle", *words) as process:
+            wait_until(lambda: self.ready("worker") > before or process.poll() is not None, 60, "the worker is ready")
             yield process
+
+    def ready(self, name: str) -> int:
+        """How many workers have said in this log that they are ready. Commands wait for one, but not for ever."""
+        log = self.folder / f"{name}.log"
+        return log.read_bytes().count(b" ready.") if log.exists() else 0
 
     @contextmanager
     def process(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:

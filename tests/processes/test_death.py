@@ -103,7 +103,7 @@ def test_up_starts_its_store_again_and_goes_on(shop: Shop) -> None:
             [*CELERY, "up", "--port", "0"], cwd=shop.folder, env=environment(), stdout=log, stderr=log
         )
         try:
-            wait_until(lambda: b" ready." in (shop.folder / "up.log").read_bytes(), 90, "the worker is ready")
+            wait_until(lambda: shop.ready("up"), 90, "the worker is ready")
             assert shop.run("reconcile", "--watch", "--timeout", "40").code == 0
             pid = embedded._pid(data_dir)
             assert pid is not None

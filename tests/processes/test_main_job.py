@@ -76,20 +76,11 @@ def test_an_orderly_stop_ends_the_worker_and_loses_no_work(shop: Shop) -> None:
 def test_up_runs_everything_and_stops_when_told(shop: Shop) -> None:
     shop.store.store.add("MUG", 10)
     shop.amazon.account.put("MUG", 2)
-    up = subprocess.Popen(
-        [*CELERY, "up", "--port", "0"],
-        cwd=shop.folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
+    with shop.process("up", "up", "--port", "0") as up:
+        wait_until(lambda: shop.ready("up"), 60, "the worker is ready")
         assert shop.run("reconcile", "--watch", "--timeout", "40").code == 0
-    finally:
         up.send_signal(signal.SIGTERM)
-        out, _ = up.communicate(timeout=60)
-    assert up.returncode == 0, out
+        assert up.wait(60) == 0, (shop.folder / "up.log").read_text()
     assert shop.amazon.account.shown("MUG") == 10
 
 

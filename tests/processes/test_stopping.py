@@ -53,7 +53,7 @@ def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothi
 def test_what_up_has_started_does_not_outlive_it_even_if_it_is_killed(shop: Shop) -> None:
     with shop.process("up", "up", "--port", "0") as up:
         log = shop.folder / "up.log"
-        wait_until(lambda: b" ready." in log.read_bytes() and b"Receiving on" in log.read_bytes(), 60, "all are there")
+        wait_until(lambda: shop.ready("up") and b"Receiving on" in log.read_bytes(), 60, "all are there")
         started = children(up.pid)
         assert len(started) >= len(ROLES)
         up.kill()

@@ -33,6 +33,7 @@ def running(shop: Shop, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], 
 
     try:
         wait_until(lambda: bool(address()) and ready(address()), 90, f"{words[0]} is ready")
+        wait_until(lambda: words[0] != "up" or shop.ready("up"), 60, "its worker is ready")
         yield process, address()
     finally:
         if process.poll() is None:
