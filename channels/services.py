@@ -5,6 +5,7 @@ The defaults here serve a single process with nothing to share, which is what te
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,6 @@ class Services:
 
 
 def header_int(headers: Mapping[str, str], name: str) -> int | None:
-    """A header as a whole number, or ``None`` when it is absent or not one."""
+    """A header as a whole number, or ``None`` when it is absent, not one, or longer than any that means something."""
     value = headers.get(name, "").strip()
-    return int(value) if value.isascii() and value.isdigit() else None
+    return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None

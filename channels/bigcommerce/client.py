@@ -32,9 +32,11 @@ UNCERTAIN = frozenset({408, 423, 499})
 #: The most messages of one answer that are passed on; a batch of 50 can have 50.
 MESSAGES_LIMIT = 10
 
-
 #: Longer than any window of a quota, in seconds.
 DAY_S = 86_400
+
+#: The header by which gateways in front of a store tell when their window ends.
+GATEWAY_RESET = "X-Rate-Limit-Reset"
 
 #: How the Inventory API names an item in its words: ``[product_id 113]``, ``variant_id 106``.
 _IDENTITY = re.compile(r"\b(product_id|variant_id)\W{1,3}(\d{1,19})\b")
@@ -93,10 +95,13 @@ class BigCommerceClient(HttpClient):
         )
 
     def pause_s(self, response: requests.Response) -> float:
-        """The longer of ``X-Retry-After`` (seconds) and the reset (milliseconds), as BigCommerce asks."""
-        named_s = [header_int(response.headers, name) or 0 for name in ("X-Retry-After", "Retry-After")]
+        """The longest of ``X-Retry-After`` (seconds) and the reset (milliseconds), as BigCommerce asks.
+
+        More than a day is the moment itself, which some gateways send, and no wait at all.
+        """
+        named_s = [header_int(response.headers, name) or 0 for name in ("X-Retry-After", "Retry-After", GATEWAY_RESET)]
         reset_ms = header_int(response.headers, "X-Rate-Limit-Time-Reset-Ms") or 0
-        return max(*named_s, _gateway_reset_s(response) or 0, reset_ms / 1000)
+        return max((pause_s for pause_s in (*named_s, reset_ms / 1000) if pause_s <= DAY_S), default=0.0)
 
     def words(self, response: requests.Response) -> Words:
         """The store's words: V2 lists, V3 and problem+json objects, batch errors, plain text and HTML."""
@@ -139,23 +144,20 @@ class BigCommerceClient(HttpClient):
         return error
 
     def fetch(self, operation: str, path: str, params: Mapping[str, str | int], shape: type[T]) -> T:
-        """GET and understand; no content is an empty list, which is how V2 says that there are no rows.
+        """GET and understand.
 
         Raises:
             Incomprehensible: the answer is not of this shape.
         """
-        response = self.call(operation, "GET", path, params=params)
-        if response.status_code == 204:
-            return _adapter(shape).validate_python([])
-        return self.understood(operation, response, shape)
+        return self.understood(operation, self.call(operation, "GET", path, params=params), shape)
 
     def understood(self, operation: str, response: requests.Response, shape: type[T]) -> T:
-        """The body of an answer.
+        """The body of an answer. No content is an empty list, which is how V2 says that there are no rows.
 
         Raises:
             Incomprehensible: it is not of this shape.
         """
-        body = self.json(operation, response)
+        body = [] if response.status_code == 204 else self.json(operation, response)
         try:
             return _adapter(shape).validate_python(body)
         except ValidationError as error:
@@ -221,7 +223,7 @@ def _without_markup(response: requests.Response) -> str:
 
 def _gateway_reset_s(response: requests.Response) -> int | None:
     """Seconds until a gateway's window ends. Some gateways send the moment instead, which is no wait at all."""
-    reset_s = header_int(response.headers, "X-Rate-Limit-Reset")
+    reset_s = header_int(response.headers, GATEWAY_RESET)
     return reset_s if reset_s is not None and reset_s <= DAY_S else None
 
 

@@ -271,9 +271,7 @@ def places(locations: Sequence[Location], wanted: int, by_catalogue: bool) -> It
 def safety_stocks(items: Sequence[Item], *, by_catalogue: bool) -> Iterator[Finding]:
     """What the merchant keeps back from sale."""
     kept = [
-        str(item.identity.sku or item.ref)
-        for item in items
-        if any(place.settings.safety_stock > 0 for place in item.locations)
+        str(item.identity.sku or item.ref) for item in items if any(place.safety_stock > 0 for place in item.locations)
     ]
     if not kept:
         return

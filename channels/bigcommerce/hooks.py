@@ -15,7 +15,7 @@ from channels.webhooks import Ensured
 
 PATH = "/v3/hooks"
 
-#: The most hooks on one page.
+#: The hooks that are asked for on one page; the most that there may be is not documented.
 PAGE = 250
 
 #: What every way of writing needs to hear of: levels, listings that come, change and go, and orders.
@@ -172,10 +172,10 @@ def _done(client: BigCommerceClient, done: Ensured, scope: str, method: str, pat
 def existing_hooks(client: BigCommerceClient) -> list[Hook]:
     """All hooks of our API account."""
     hooks: list[Hook] = []
-    number, total = 1, 1
-    while (number - 1) * PAGE < total:
+    number, last = 0, False
+    while not last:
+        number += 1
         page = client.fetch("read hooks", PATH, {"limit": PAGE, "page": number}, Page[Hook])
         hooks += page.data
-        total = page.meta.pagination.total
-        number += 1
+        last = page.meta.pagination.is_last(number, PAGE) or not page.data
     return hooks

@@ -71,12 +71,13 @@ class InventoryStock:
         """Every listing; the cursor is the number of the next page, for this API can be paged by nothing else."""
         number = int(cursor) if cursor else 1
         while True:
-            items, total = self._page("read inventory", {"page": number, "limit": PAGE})
-            if number == 1 and total and not items:
-                reason = f"{total} items are said to be there, and none was given"
+            page = self._page("read inventory", {"page": number, "limit": PAGE})
+            items, pagination = page.data, page.meta.pagination
+            if number == 1 and pagination.total and not items:
+                reason = f"{pagination.total} items are said to be there, and none was given"
                 raise Incomprehensible(self._client.channel, "read inventory", reason)
             rows = rows_of_items(items, self._location_id)
-            last = number * PAGE >= total or not items
+            last = pagination.is_last(number, PAGE) or not items
             number += 1
             yield Page(rows.levels, rows.problems, cursor=None if last else str(number))
             if last:
@@ -180,7 +181,7 @@ class InventoryStock:
 
     def _safety_of(self, items: Sequence[Item]) -> dict[str, int]:
         places = ((str(item.ref), item.at(self._location_id)) for item in items)
-        return {ref: place.settings.safety_stock for ref, place in places if place is not None}
+        return {ref: place.safety_stock for ref, place in places if place is not None}
 
     def _items(self, refs: Sequence[str]) -> list[Item]:
         parsed = [ref for text in refs if (ref := Ref.parse(text))]
@@ -191,16 +192,16 @@ class InventoryStock:
 
     def _listed(self, name: str, ids: Sequence[int]) -> Iterator[list[Item]]:
         """The items with these ids, a page at a time; no call where there are none."""
-        number, total, some = 1, len(ids), ",".join(map(str, ids))
-        while (number - 1) * PAGE < total:
-            found, total = self._page("read some inventory", {name: some, "limit": PAGE, "page": number})
-            yield found
+        number, last, some = 0, not ids, ",".join(map(str, ids))
+        while not last:
             number += 1
+            page = self._page("read some inventory", {name: some, "limit": PAGE, "page": number})
+            yield page.data
+            last = page.meta.pagination.is_last(number, PAGE) or not page.data
 
-    def _page(self, operation: str, filters: dict[str, str | int]) -> tuple[list[Item], int]:
+    def _page(self, operation: str, filters: dict[str, str | int]) -> Collection[Item]:
         params = {"location_id:in": self._location_id, **filters}
-        page = self._client.fetch(operation, "/v3/inventory/items", params, Collection[Item])
-        return page.data, page.meta.pagination.total
+        return self._client.fetch(operation, "/v3/inventory/items", params, Collection[Item])
 
 
 def _accepted(write: Write) -> Outcome:

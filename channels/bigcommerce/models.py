@@ -32,9 +32,14 @@ class Payload(BaseModel):
 
 
 class Pagination(Payload):
-    """How many rows match on all pages together."""
+    """How many rows match on all pages together, and how many a page has at the most."""
 
     total: StrictInt
+    per_page: Id | None = None
+
+    def is_last(self, number: int, limit: int) -> bool:
+        """Whether nothing follows this page. A store may give fewer rows than the limit that was asked for."""
+        return number * min(limit, self.per_page or limit) >= self.total
 
 
 class Meta(Payload):
@@ -83,14 +88,14 @@ class Identity(Payload):
 
     product_id: Id
     variant_id: Id | None = None
-    sku_id: Id | None = None
+    sku_id: StrictInt | None = None
     sku: object = None
 
 
 class ItemSettings(Payload):
-    """What the merchant set for one item at one location."""
+    """What the merchant set for one item at one location; null is nothing."""
 
-    safety_stock: StrictInt = 0
+    safety_stock: StrictInt | None = None
 
 
 class Place(Payload):
@@ -98,7 +103,12 @@ class Place(Payload):
 
     location_id: Id
     available_to_sell: object = None
-    settings: ItemSettings = ItemSettings()
+    settings: ItemSettings | None = None
+
+    @property
+    def safety_stock(self) -> int:
+        """Units that are kept back from sale."""
+        return (self.settings and self.settings.safety_stock) or 0
 
 
 class Item(Payload):

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from channels.bigcommerce.client import BigCommerceClient
 from channels.bigcommerce.models import PRODUCT_FIELDS, Answer, Id, Page, Payload, Product, Ref
 from channels.contract import Sale
-from channels.errors import Denied
+from channels.errors import Denied, Incomprehensible
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,9 @@ class Orders:
         after = 0
         while True:
             orders = self._page(since, after)
+            if orders and not orders[0].id > after:
+                reason = f"orders from {after + 1} on were asked for, and {orders[0].id} was given"
+                raise Incomprehensible(self._client.channel, "read orders", reason)
             sold = list(self._sold(orders, rules))
             yield from sales_of(sold, self._products({line.product_id for _, line, _ in sold}))
             if len(orders) < PAGE:

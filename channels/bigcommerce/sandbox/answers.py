@@ -79,8 +79,10 @@ def envelope(data: Any) -> dict[str, Any]:
     return {"data": data, "meta": {}}
 
 
-def page_of(request: Request, rows: Sequence[Any], *, most: int) -> tuple[Sequence[Any], dict[str, Any]]:
-    """The rows of the page that was asked for, and what V3 says about it.
+def page_of(
+    request: Request, rows: Sequence[Any], *, most: int, at_most: int | None = None
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """The rows of the page that was asked for, and what V3 says about it. ``at_most``: it has no more, asked or not.
 
     Raises:
         Refused: the limit is over the maximum (413).
@@ -88,6 +90,7 @@ def page_of(request: Request, rows: Sequence[Any], *, most: int) -> tuple[Sequen
     limit, number = number_in(request, "limit", 50), number_in(request, "page", 1)
     if limit > most:
         raise Refused(problem(413, f"The limit exceeds the maximum of {most}."))
+    limit = min(limit, at_most or limit)
     start = (number - 1) * limit
     part = rows[start : start + limit]
     pages = -(-len(rows) // limit)

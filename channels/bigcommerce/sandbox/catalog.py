@@ -50,7 +50,7 @@ def catalog(store: Store) -> Blueprint:
             "include", "include_fields", "limit", "page", "sort", "direction",
         )  # fmt: skip
         found = _filtered(store)
-        rows, meta = page_of(request, found, most=MOST_ROWS)
+        rows, meta = page_of(request, found, most=MOST_ROWS, at_most=store.switches.page_rows)
         return jsonify({"data": [_product(store, product) for product in rows], "meta": meta})
 
     @routes.get("/products/<int:product_id>")

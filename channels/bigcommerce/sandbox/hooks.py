@@ -30,7 +30,7 @@ def hooks(store: Store) -> Blueprint:
             and ("scope" not in args or hook.scope == args["scope"])
             and ("destination" not in args or hook.destination == args["destination"])
         ]
-        rows, meta = page_of(request, found, most=MOST_ROWS)
+        rows, meta = page_of(request, found, most=MOST_ROWS, at_most=store.switches.page_rows)
         return jsonify({"data": [_shown(store, hook) for hook in rows], "meta": meta})
 
     @routes.post("")

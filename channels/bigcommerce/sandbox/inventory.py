@@ -25,7 +25,7 @@ def inventory(store: Store) -> Blueprint:
     @routes.get("/items")
     def list_items() -> Response:
         only(request, "sku:in", "variant_id:in", "product_id:in", "location_id:in", "limit", "page")
-        rows, meta = page_of(request, _items(store), most=MOST_ROWS)
+        rows, meta = page_of(request, _items(store), most=MOST_ROWS, at_most=store.switches.page_rows)
         wanted = ids_in(request, "location_id:in")
         places = [place for place in store.locations if wanted is None or place in wanted]
         data = [

@@ -121,6 +121,8 @@ class Switches:
     stock_touches_date: bool = False
     #: Whether the Inventory API lists items whose product is not tracked.
     list_untracked: bool = False
+    #: The most rows that a V3 page has, whatever limit is asked for; ``None``: what is documented, and 413 above it.
+    page_rows: int | None = None
     #: Whether deliveries are signed (Standard Webhooks), and whether repeated ones are signed anew.
     sign: bool = True
     sign_again: bool = True

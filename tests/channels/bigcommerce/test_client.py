@@ -210,6 +210,23 @@ def test_a_429_without_headers_names_no_pause(store: Store, connect: Connect) ->
     assert notes.told == [("read products", Quota(), 0.0)]
 
 
+@pytest.mark.parametrize(
+    ("headers", "pause_s"),
+    [
+        ({"X-Retry-After": "7", "X-Rate-Limit-Time-Reset-Ms": "3000"}, 7),
+        ({"X-Retry-After": "1795748190", "X-Rate-Limit-Time-Reset-Ms": "3000"}, 3),
+        ({"X-Rate-Limit-Time-Reset-Ms": "1795748190000"}, 0),
+        ({"X-Retry-After": "9" * 5000}, 0),
+        ({"X-Retry-After": "-5"}, 0),
+        ({"X-Retry-After": "soon", "X-Rate-Limit-Reset": "2"}, 2),
+    ],
+)
+def test_a_429_that_names_a_moment_is_not_waited_for_until_then(
+    channel: BigCommerceChannel, headers: dict[str, str], pause_s: float
+) -> None:
+    assert channel.client.pause_s(answer(429, headers=headers)) == pause_s
+
+
 class Watch(HTTPAdapter):
     """Sends as ever, and notes with which timeout."""
 

@@ -42,6 +42,16 @@ def test_hooks_that_are_right_cost_one_reading(sandbox: BigCommerceSandbox, list
     assert [line.split()[0] for line in sandbox.requests] == ["GET"]
 
 
+def test_hooks_on_later_pages_are_not_made_again(
+    sandbox: BigCommerceSandbox, store: Store, listening: BigCommerceChannel
+) -> None:
+    listening.ensure_hooks()
+    store.switches.page_rows = 5
+    made = len(sandbox.requests)
+    listening.ensure_hooks()
+    assert not [request for request in sandbox.requests[made:] if not request.startswith("GET")]
+
+
 def test_a_hook_that_was_switched_off_is_armed_again_and_told_of(store: Store, listening: BigCommerceChannel) -> None:
     listening.ensure_hooks()
     next(iter(store.hooks.values())).is_active = False

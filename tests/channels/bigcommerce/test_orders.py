@@ -11,7 +11,7 @@ from channels.bigcommerce import BigCommerceChannel
 from channels.bigcommerce.orders import Order, StockRules, lines_of, took_stock_at
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.contract import Sale
-from channels.errors import Denied
+from channels.errors import Denied, Incomprehensible
 from tests.channels.bigcommerce.conftest import Clock
 
 Connect = Callable[..., BigCommerceChannel]
@@ -78,6 +78,20 @@ def test_an_order_of_more_than_fifty_lines_is_asked_for_its_products(
     store.sell("SKU-0", 1)
     assert len(sales(channel, clock)) == 301
     assert len([line for line in sandbox.requests if f"/orders/{order.id}/products" in line]) == 2
+
+
+def test_orders_that_come_again_and_again_are_no_answer(
+    store: Store, channel: BigCommerceChannel, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add("MUG", 3)
+    store.sell("MUG", 1)
+    order = {"id": 7, "status_id": 11, "items_total": 0, "consignments": {}}
+    order["date_created"] = "Fri, 27 Nov 2026 00:00:00 +0000"
+    bodies = {"read orders": [order], "read stock settings": {"data": {}}}
+    monkeypatch.setattr(channel.client, "json", lambda operation, response: bodies.get(operation, []))
+    monkeypatch.setattr("channels.bigcommerce.orders.PAGE", 1)
+    with pytest.raises(Incomprehensible, match="8 on were asked for, and 7 was given"):
+        list(channel.sales(datetime.fromtimestamp(clock.now - 60, UTC)))
 
 
 def test_no_order_at_all_is_no_error(channel: BigCommerceChannel, clock: Clock) -> None:

@@ -14,6 +14,7 @@ from channels.bigcommerce.models import Item, Product, Ref, rows_of_items, rows_
 from channels.bigcommerce.sandbox import BigCommerceSandbox, Store
 from channels.contract import MAX_UNITS, Level
 from channels.errors import Incomprehensible
+from channels.sandbox import Fault
 
 Connect = Callable[..., BigCommerceChannel]
 
@@ -187,6 +188,40 @@ def test_the_inventory_api_shows_what_can_be_sold_at_the_location(store: Store, 
 def test_an_inventory_item_without_the_location_is_left_out() -> None:
     item = {"identity": {"product_id": 1, "variant_id": 2, "sku_id": None, "sku": "A"}, "locations": []}
     assert rows_of_items([Item.model_validate(item)], 1) == ([], [])
+
+
+@pytest.mark.parametrize("write", ["catalog", "inventory"])
+def test_pages_shorter_than_the_limit_that_was_asked_for_leave_nothing_out(
+    store: Store, connect: Connect, write: str
+) -> None:
+    for number in range(75):
+        store.add(f"SKU-{number}", 1)
+    channel = connect(write=write)
+    levels = everything(channel)
+    store.switches.page_rows = 20
+    assert everything(channel) == levels
+
+
+def test_some_listings_are_read_whole_however_short_the_pages_are(store: Store, connect: Connect) -> None:
+    refs = [f"p{store.add(f'SKU-{number}', 1).id}" for number in range(45)]
+    store.switches.page_rows = 20
+    assert [level.ref for level in connect(write="inventory").read(refs).levels] == refs
+
+
+@pytest.mark.parametrize("write", ["catalog", "inventory"])
+def test_an_answer_without_content_is_no_page(sandbox: BigCommerceSandbox, connect: Connect, write: str) -> None:
+    sandbox.faults.add(Fault("answer", status=204))
+    with pytest.raises(Incomprehensible):
+        list(connect(write=write).read_all())
+
+
+def test_an_item_of_which_nothing_was_ever_set_is_read() -> None:
+    identity = {"product_id": 1, "variant_id": 2, "sku_id": 0, "sku": "A"}
+    place = {"location_id": 1, "available_to_sell": 3, "total_inventory_onhand": 3}
+    for settings in (None, {}, {"safety_stock": None}):
+        item = Item.model_validate({"identity": identity, "locations": [place | {"settings": settings}]})
+        assert rows_of_items([item], 1).levels == [Level("A", "p1", 3)]
+        assert item.locations[0].safety_stock == 0
 
 
 @pytest.mark.parametrize("write", ["catalog", "inventory"])
