@@ -34,7 +34,7 @@ class Grant(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     access_token: str = Field(pattern=r"^[!-~]+$", repr=False)
-    expires_in: float = Field(gt=0)
+    expires_in: float = Field(gt=0, lt=1e9)
 
 
 class Complaint(BaseModel):

@@ -34,6 +34,9 @@ SEARCH_PAGE = 20
 #: The most orders on a page (model orders 2026-01-01).
 ORDERS_PAGE = 100
 
+#: Calls a second between which a stated rate is believed to be one.
+LEAST_RATE, MOST_RATE = 1e-5, 1e5
+
 #: Seconds to wait for a connection, and then for each part of the answer. Short enough that the last patch of a
 #: batch has its answer before the claim on its listing ends.
 TIMEOUT_S = (5.0, 20.0)
@@ -80,7 +83,7 @@ class AmazonClient(HttpClient):
             rate = float(response.headers.get("x-amzn-RateLimit-Limit", ""))
         except ValueError:
             return Quota()
-        if rate <= 0:
+        if not LEAST_RATE <= rate <= MOST_RATE:
             return Quota()
         self._rates[operation] = rate
         return Quota(rate=rate)
@@ -153,10 +156,13 @@ class AmazonClient(HttpClient):
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
             raise Incomprehensible(
                 self.channel,
                 operation,
-                f"the answer is not what Amazon documents: {plain_text(response)!r}",
+                # its text may hold an address that is signed, so that it is not repeated
+                f"the answer is not what Amazon documents ({place or 'at its top'}: {first['msg']})",
                 status=response.status_code,
                 request_id=self.request_id(response),
             ) from error

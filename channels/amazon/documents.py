@@ -11,7 +11,7 @@ import requests
 
 from channels.amazon.client import AmazonClient
 from channels.amazon.models import Payload
-from channels.errors import Incomprehensible
+from channels.errors import Incomprehensible, Unanswered
 
 #: The bytes that are taken at a time.
 CHUNK = 64 * 1024
@@ -39,7 +39,9 @@ def lines(client: AmazonClient, operation: str, document: Document, default_enco
     try:
         with client.session.get(document.url, timeout=client.timeout_s, allow_redirects=False, stream=True) as response:
             if response.status_code != 200:
-                raise client.refusal(operation, response)
+                # What is said there may repeat the signed address, and is about neither our credentials nor a row.
+                words = f"the document cannot be had: HTTP {response.status_code}"
+                raise Unanswered(client.channel, operation, words, status=response.status_code)
             encoding = _encoding(response, default_encoding)
             packed = document.compression_algorithm is not None
             chunks: Iterator[bytes] = response.iter_content(CHUNK)
@@ -61,23 +63,29 @@ def split(texts: Iterable[str]) -> Iterator[str]:
 
 
 def unpack(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of a gzip file that comes in pieces.
+    """The content of a gzip file that comes in pieces. It may be several such files, one behind the other.
 
     Raises:
         zlib.error: it is none, or its end is missing.
     """
     unpacking = zlib.decompressobj(GZIP_FRAME)
     for chunk in chunks:
-        yield unpacking.decompress(chunk)
-    yield unpacking.flush()
+        rest = chunk
+        while rest:
+            if unpacking.eof:
+                unpacking = zlib.decompressobj(GZIP_FRAME)
+            yield unpacking.decompress(rest)
+            rest = unpacking.unused_data
     if not unpacking.eof:
         raise zlib.error("the end is missing")
 
 
 def _encoding(response: requests.Response, default: str) -> str:
-    """The charset of the Content-Type, where it names one that there is."""
+    """The charset of the Content-Type, where it names one that text can be written in."""
     _, _, name = response.headers.get("Content-Type", "").partition("charset=")
+    name = name.strip(' "')
     try:
-        return codecs.lookup(name.strip(' "')).name
-    except LookupError:
+        b"\xff".decode(name, errors="replace")
+    except (LookupError, ValueError):
         return default
+    return name

@@ -184,7 +184,10 @@ class InventoryFeeds:
         return True
 
     def _refused(self, document_id: str) -> dict[int, str]:
-        document = self._client.ask(GET_FEED_DOCUMENT, "GET", f"{ROOT}/documents/{document_id}", Document)
+        try:
+            document = self._client.ask(GET_FEED_DOCUMENT, "GET", f"{ROOT}/documents/{document_id}", Document)
+        except Rejected:
+            return {}  # it is kept no longer; a listing that was refused shows at its next write
         text = "\n".join(lines(self._client, GET_FEED_DOCUMENT, document, "utf-8"))
         try:
             report = ProcessingReport.model_validate_json(text)

@@ -200,3 +200,17 @@ def test_when_amazon_does_not_say_how_a_feed_stands_nothing_is_sent(sandbox, cha
     sandbox.faults.add(Fault("answer", match="GET /feeds", status=500))
     assert results(channel.write(to(names[:1], 3))) == ["deferred"]
     assert "patch listing" not in operations(sandbox)
+
+
+def test_a_feeds_report_that_is_kept_no_longer_refuses_no_listing(sandbox, channel, names):
+    channel.write(to(names))
+    assert sandbox.account.shown(names[0]) == 4
+    sandbox.documents.drop_all()
+    assert set(results(channel.write(to(names[:3], 3)))) == {"accepted"}
+
+
+def test_a_feeds_report_that_cannot_be_fetched_is_asked_for_again(sandbox, channel, names):
+    channel.write(to(names))
+    sandbox.faults.add(Fault("answer", match="GET /documents/", status=403, times=1))
+    assert results(channel.write(to(names[:1], 3))) == ["deferred"]
+    assert results(channel.write(to(names[:1], 3))) == ["accepted"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from channels.errors import ChannelError, Denied, Throttled
 from channels.sandbox import Fault
@@ -80,3 +81,12 @@ def test_an_error_of_html_is_told_as_text(sandbox, channel):
     sandbox.faults.add(Fault("answer", match="^POST", status=503))
     with pytest.raises(ChannelError, match="503 Service Temporarily Unavailable"):
         list(channel.read_all())
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "inf", "nan", "1e-320", "1e300", "five"])
+def test_a_rate_that_is_none_is_not_believed(channel, rate):
+    answer = requests.Response()
+    answer.status_code, answer.headers["x-amzn-RateLimit-Limit"] = 429, rate
+    answer.request = requests.Request("GET", "https://api.example.com/elsewhere").prepare()
+    assert channel.client.quota("search listings", answer) == Quota()
+    assert channel.client.pause_s(answer) == 1.0

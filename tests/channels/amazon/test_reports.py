@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import gzip
 
+import pytest
+import requests
+
+from channels.amazon.documents import Document, unpack
 from channels.amazon.sandbox.account import FBA
 from channels.contract import Level
-from channels.errors import ChannelError, Incomprehensible, Rejected, Throttled, Unanswered
+from channels.errors import Incomprehensible, Rejected, Throttled, Unanswered
 from channels.sandbox import Fault
 from channels.services import Services
 
@@ -142,11 +146,13 @@ def test_a_document_that_is_no_longer_kept_is_forgotten(sandbox, ready):
         list(ready.read_all())
 
 
-@pytest.mark.parametrize("trouble", [Fault("hang up"), Fault("answer", status=503), Fault("garbage")])
+@pytest.mark.parametrize(
+    "trouble", [Fault("hang up"), Fault("answer", status=503), Fault("answer", status=403), Fault("garbage")]
+)
 def test_a_document_that_cannot_be_had_is_an_error_and_no_empty_reading(sandbox, ready, trouble):
     trouble.match = "GET /documents/"
     sandbox.faults.add(trouble)
-    with pytest.raises(ChannelError):
+    with pytest.raises((Unanswered, Incomprehensible)):  # and nobody is told to look for his credentials
         list(ready.read_all())
 
 
@@ -161,3 +167,27 @@ def test_a_compressed_document_that_was_cut_off_is_an_error(sandbox, large, chan
 
 def test_the_access_token_does_not_go_to_where_documents_are_kept(sandbox, ready):
     assert rows(ready.read_all())  # the mock refuses whoever tells it there
+
+
+def test_a_compressed_document_of_several_parts_is_read_to_its_end():
+    parts = gzip.compress(b"one\ntwo\n") + gzip.compress(b"three\n")
+    for size in (1, 7, 1000):
+        chunks = (parts[start : start + size] for start in range(0, len(parts), size))
+        assert b"".join(unpack(chunks)) == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("charset", ["base64", "idna", "undefined", "no-such", ""])
+def test_a_document_in_no_alphabet_is_read_in_the_usual_one(sandbox, ready, charset):
+    told = rows(ready.read_all())
+    for blob in sandbox.documents._blobs.values():
+        blob.content_type = f"text/plain; charset={charset}"
+    assert rows(ready.read_all()) == told
+
+
+def test_a_signed_address_is_in_no_error(channel):
+    answer = requests.Response()
+    answer.status_code = 200
+    answer._content = b'{"url": "https://s3.example.com/x?X-Amz-Signature=hush-hush", "compressionAlgorithm": "ZIP"}'
+    with pytest.raises(Incomprehensible, match="compressionAlgorithm") as caught:
+        channel.client.understood("get report document", answer, Document)
+    assert "hush-hush" not in f"{caught.value}{caught.value.__cause__}"
