@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -179,8 +178,8 @@ class PosCsvSettings(PlaceSettings):
     def _known_encoding(cls, encoding: str | None) -> str | None:
         if encoding is not None:
             try:
-                codecs.lookup(encoding)
-            except LookupError:
+                "0".encode(encoding)
+            except (LookupError, ValueError):
                 raise ValueError("no such encoding; usual ones are cp1252, cp949, cp932 and utf-8") from None
         return encoding
 

@@ -128,6 +128,7 @@ def test_files_that_state_their_time_inside_are_taken_in_that_order(shop: Shop) 
         {"locations": ["x"]},
         {"sku_column": "Quantity"},
         {"encoding": "klingon"},
+        {"encoding": "base64"},
         {"timezone": "Mars/Olympus"},
         {"sku_column": []},
         {"quiet_s": -1},

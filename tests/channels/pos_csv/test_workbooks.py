@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from channels.pos_csv import workbook
+from channels.pos_csv import sheet, workbook
 
 from .conftest import Shop
 
@@ -57,6 +57,8 @@ def _sheet(rows: list[list[object]]) -> str:
         for cell in row:
             if isinstance(cell, str):
                 cells += f'<c t="inlineStr"><is><t>{escape(cell)}</t></is></c>'
+            elif isinstance(cell, tuple):  # where it stands, and its number
+                cells += '<c r="{}"><v>{}</v></c>'.format(*cell)
             else:
                 cells += f"<c><v>{cell}</v></c>"
         body += f"<row>{cells}</row>"
@@ -98,6 +100,14 @@ def test_a_cut_workbook_is_set_aside(shop: Shop, cut: int) -> None:
     assert "cannot be opened" in reason
 
 
+@needs_the_package
+def test_a_small_workbook_of_a_gigantic_sheet_is_set_aside_and_ends_no_worker(shop: Shop) -> None:
+    shop.drop("stock.xlsx", xlsx(Items=[["sku", "quantity"], ["A", 3], [("XFD1048576", 1)]]))
+    ((where, reason),) = shop.problems(pattern="*.xlsx")
+    assert where == "stock.xlsx"
+    assert "far too large" in reason
+
+
 @pytest.mark.skipif(workbook.available(), reason="python-calamine is installed here")
 def test_without_the_package_a_workbook_is_set_aside_with_what_to_do(shop: Shop) -> None:
     shop.drop("stock.xlsx", xlsx(Items=[["sku", "quantity"], ["A", 3]]))
@@ -109,9 +119,9 @@ def test_without_the_package_a_workbook_is_set_aside_with_what_to_do(shop: Shop)
     ("cell", "text"),
     [(3.0, "3"), (2.5, "2.5"), (1e16, "1e+16"), ("007", "007"), (True, "True"), ("", "")],
 )
-def test_a_cell_is_text_as_a_person_would_type_it(cell: workbook.Cell, text: str) -> None:
-    assert workbook.text(cell) == text
+def test_a_cell_is_text_as_a_person_would_type_it(cell: sheet.Cell, text: str) -> None:
+    assert sheet.text(cell) == text
 
 
 def test_a_time_in_a_cell_is_written_as_iso() -> None:
-    assert workbook.text(datetime(2026, 1, 31, 9, 0)) == "2026-01-31T09:00:00"  # noqa: DTZ001
+    assert sheet.text(datetime(2026, 1, 31, 9, 0)) == "2026-01-31T09:00:00"  # noqa: DTZ001
