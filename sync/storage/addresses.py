@@ -51,8 +51,12 @@ class Sentinels:
             ValueError: it is none; the message does not repeat it, for it may hold a password.
         """
         address, _, query = url.partition("?")
-        parts = [urlsplit(part) for part in address.split(";")]
-        words = parse_qs(query, strict_parsing=bool(query))
+        try:
+            parts = [urlsplit(part) for part in address.split(";")]
+            hosts = tuple((str(part.hostname), part.port or SENTINEL_PORT) for part in parts)
+            words = parse_qs(query, strict_parsing=bool(query))
+        except ValueError:  # its words repeat what they are about, such as a password that holds a slash
+            raise ValueError("must name each Sentinel as sentinel://host:26379; quote signs of a password") from None
         if unknown := set(words) - {"master", "sentinel_password"}:
             raise ValueError(f"knows master and sentinel_password after the question mark, not {min(unknown)}")
         if not all(part.scheme == "sentinel" and part.hostname for part in parts):
@@ -62,7 +66,7 @@ class Sentinels:
             raise ValueError("must end in the number of a database, such as /0")
         known = next((part for part in parts if part.password), parts[0])
         return cls(
-            hosts=tuple((str(part.hostname), part.port or SENTINEL_PORT) for part in parts),
+            hosts=hosts,
             master=words.get("master", [MASTER])[0],
             database=int(database),
             username=unquote(known.username) if known.username else None,
@@ -115,7 +119,7 @@ def _check_for_redis(url: str) -> None:
         raise ValueError(f"{min(unfit)} stands before the host, as in redis://user:password@host:6379/0")
     try:
         redis.ConnectionPool.from_url(url).make_connection()  # connects to nothing yet
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, redis.RedisError):
         names = ", ".join(sorted(parse_qs(parts.query))) or "the address"
         raise ValueError(f"cannot be understood after the question mark ({names})") from None
 

@@ -61,6 +61,10 @@ def test_other_addresses_are_celerys_own(ours: str, celerys: str) -> None:
         "sentinel://one?mastre=stock",
         "sentinel://one?master",
         "sentinel://one:port",
+        "sentinel://guard:s3cret/1",
+        "sentinel://one?s3cret",
+        "sentinel://[::1",
+        "rediss://host/0?ssl_cert_reqs=s3cret",
     ],
 )
 def test_what_is_no_address_is_refused_without_repeating_it(wrong: str) -> None:
