@@ -180,5 +180,8 @@ def _told(channel: str, operation: str) -> Iterator[None]:
         raise Rejected(
             channel, operation, words, advice="Check sftp_folder, sftp_known_hosts and sftp_key_file."
         ) from error
+    except UnicodeDecodeError as error:  # paramiko takes no other names
+        words, advice = "a file there has a name that is not in UTF-8", "Rename it there, or have the till do so."
+        raise Rejected(channel, operation, words, advice=advice) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreachable(channel, operation, str(error) or type(error).__name__) from error

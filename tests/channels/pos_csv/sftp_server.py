@@ -122,7 +122,10 @@ class _Files(paramiko.SFTPServerInterface):
     def list_folder(self, path: str) -> Any:
         try:
             folder = self._real(path)
-            return [paramiko.SFTPAttributes.from_stat(entry.lstat(), entry.name) for entry in folder.iterdir()]
+            listed = [paramiko.SFTPAttributes.from_stat(entry.lstat(), entry.name) for entry in folder.iterdir()]
+            for entry in listed:
+                entry.filename = os.fsencode(entry.filename)  # as it is, be it text or not
+            return listed
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno)
 

@@ -159,6 +159,13 @@ def test_hidden_unfinished_and_foreign_names_are_left_alone(remote: Remote, tabl
     assert remote.server.opened == []
 
 
+def test_a_name_that_is_not_text_is_told_with_what_to_do(remote: Remote, table: Table) -> None:
+    remote.drop("stock.csv", table(A=3))
+    remote.drop(os.fsdecode(b"Best\xe4nde.csv"), table(B=1))
+    with pytest.raises(Rejected, match=r"a name that is not in UTF-8.*Rename it there"):
+        remote.levels()
+
+
 def test_no_name_of_the_folders_own_and_no_link_is_fetched(remote: Remote, table: Table) -> None:
     remote.drop("failed", table(A=3))
     (remote.path / "link.csv").symlink_to("/etc/passwd")
