@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple, cast
 
 from channels.errors import ChannelError, Denied, Throttled
+from sync.legible import shown
 from sync.storage.store import PREFIX, Call, Store
 
 #: The longest pause after the first failure of a reading, in seconds, and of a write, which is tried again more
@@ -113,7 +114,7 @@ class Breaker:
             since_ms=before.since_ms if before else now_ms,
             at_ms=now_ms,
             until_ms=max(now_ms + pause_ms, before.until_ms if before else 0),
-            message=str(error),
+            message=shown(str(error)),
         )
         fields: dict[str, str | int] = {
             "failures": trouble.failures,

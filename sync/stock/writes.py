@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, cast
 
 from channels import Capabilities, Result
+from sync.legible import shown
 from sync.storage.store import Call, Store, bucket_of, bucket_prefix
 
 #: For how long a writer may hold a claim, in seconds. After it a write that was not settled counts as unknown.
@@ -101,7 +102,7 @@ class Writes:
         ``now_ms`` is taken after the write ended; ``settle_s`` is the channel's settle time.
         """
         head: list[str | int] = [channel, now_ms, round(settle_s * 1000), token]
-        rows = [(row.folded, row.result.value, row.words[:WORDS_LIMIT]) for row in settlements]
+        rows = [(row.folded, row.result.value, shown(row.words)[:WORDS_LIMIT]) for row in settlements]
         return [what for (what,) in self._by_bucket("settle", head, rows, width=1)]
 
     def retry(self, channel: str, skus: Sequence[str], now_ms: int) -> int:

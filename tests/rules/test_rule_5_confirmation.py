@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from channels import Capabilities, Result
@@ -291,6 +293,16 @@ def test_a_refused_write_is_parked_with_the_channels_words(bench: Bench) -> None
     assert (hold.kind, hold.words) == ("parked", "inventory_level: must be | tracked")
     assert (bench.dirty("store"), state(bench, "store")) == ([], State.PARKED)
     assert (bench.level("store"), bench.on_hand()) == (10, 7)
+
+
+def test_words_with_half_a_sign_are_kept_all_the_same(bench: Bench) -> None:
+    bench.counted(10)
+    bench.read("till", 7)
+    half = json.loads(r'"SKU is not unique: gift \ud83c"')  # a channel cut the sign in the middle
+    assert bench.claim("store").settle(Result.REFUSED, half) == "done"
+    hold = bench.record().listings["store"].hold
+    assert hold is not None
+    assert hold.words == r"SKU is not unique: gift \ud83c"
 
 
 def test_a_parked_listing_is_not_tried_again_at_the_same_number(bench: Bench) -> None:

@@ -51,6 +51,13 @@ def test_failures_in_a_row_are_counted_from_the_first_and_forgotten_when_it_work
     assert breaker.trouble("store") is None
 
 
+def test_words_with_half_a_sign_are_kept_all_the_same(store: TimedStore) -> None:
+    Breaker(store).failed("shop", Unreachable("shop", "read", "gift \ud83c"), store.now_ms())
+    trouble = Breaker(store).trouble("shop")
+    assert trouble is not None
+    assert r"gift \ud83c" in trouble.message
+
+
 def test_a_task_that_is_told_to_wait_waits_and_no_other_does(store: TimedStore) -> None:
     breaker = Breaker(store)
 
