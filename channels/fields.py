@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
@@ -19,8 +20,18 @@ def _sayable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0:
+            return url
+    except ValueError:  # its words repeat a part of it
+        pass
+    raise ValueError("must be an address such as https://example.com")
+
+
 #: An address to which a path is added: no user and password, for those would be shown, and no query.
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"), AfterValidator(_address)]
 
 #: A token or a secret as channels give them out. It can stand in a header, and proves something: it is never empty.
 Secret = Annotated[SecretStr, AfterValidator(_sayable)]

@@ -42,6 +42,9 @@ class NotificationQueue:
         channel: The channel's name, for errors.
         settings: Which queue, and who asks; without a key, boto3's own ways to find one are tried.
         queue_url: The address of the queue.
+
+    Raises:
+        Rejected: that is no address of a queue.
     """
 
     def __init__(self, channel: str, settings: AmazonSettings, queue_url: str) -> None:
@@ -51,14 +54,17 @@ class NotificationQueue:
         address = urlsplit(queue_url)
         host = address.hostname or ""
         secret = settings.aws_secret_access_key
-        self._sqs: Any = boto3.client(
-            "sqs",
-            region_name=host.split(".")[1] if host.endswith(AWS_HOST) else "us-east-1",
-            endpoint_url=None if host.endswith(AWS_HOST) else f"{address.scheme}://{address.netloc}",
-            aws_access_key_id=settings.aws_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(connect_timeout=5, read_timeout=LONGEST_WAIT_S + 10, retries={"total_max_attempts": 1}),
-        )
+        try:
+            self._sqs: Any = boto3.client(
+                "sqs",
+                region_name=host.split(".")[1] if host.endswith(AWS_HOST) else "us-east-1",
+                endpoint_url=None if host.endswith(AWS_HOST) else f"{address.scheme}://{address.netloc}",
+                aws_access_key_id=settings.aws_access_key_id,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                config=Config(connect_timeout=5, read_timeout=LONGEST_WAIT_S + 10, retries={"total_max_attempts": 1}),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise Rejected(channel, RECEIVE, str(error), advice=ADVICE) from error
 
     def hints(self, wait_s: int = 0) -> Iterator[list[Event]]:
         """All that waits in the queue, ten at a time, until it is empty; for the first, wait so many seconds.

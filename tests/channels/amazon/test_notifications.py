@@ -133,6 +133,12 @@ class TestTheQueue:
         with pytest.raises(Rejected, match="does not exist"):
             list(connect(**table).hints())
 
+    def test_an_address_that_is_no_queues_is_an_error(self, sandbox, url, connect):
+        pytest.importorskip("boto3", reason="boto3 is not installed (extra sqs)")
+        table = sandbox.queue_settings(url) | {"queue_url": "https://sqs.-bad_.amazonaws.com/1/queue"}
+        with pytest.raises(Rejected, match=r"region.*Check queue_url"):
+            list(connect(**table).hints())
+
     def test_its_secret_shows_nowhere(self, channel):
         secret = channel.settings.aws_secret_access_key.get_secret_value()
         assert f"'{secret}'" not in repr(channel)
