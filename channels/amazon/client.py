@@ -27,6 +27,7 @@ from channels.amazon.settings import AmazonSettings
 from channels.errors import Denied, Incomprehensible, Rejected
 from channels.http import UNNAMED_PAUSE_S, HttpClient, Words, plain_text
 from channels.services import Quota, Services
+from channels.shape import fault
 
 #: The most listings on a page of a search, and the most identifiers in one (model listings-items 2021-08-01).
 SEARCH_PAGE = 20
@@ -156,13 +157,10 @@ class AmazonClient(HttpClient):
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
             raise Incomprehensible(
                 self.channel,
                 operation,
-                # its text may hold an address that is signed, so that it is not repeated
-                f"the answer is not what Amazon documents ({place or 'at its top'}: {first['msg']})",
+                f"the answer is not what Amazon documents ({fault(error)})",
                 status=response.status_code,
                 request_id=self.request_id(response),
             ) from error

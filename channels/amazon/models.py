@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, Val
 from pydantic.alias_generators import to_camel
 
 from channels.contract import MAX_UNITS, Level, Outcome, Problem, Result, Sale, Write
+from channels.shape import fault
 
 #: The code under which a merchant's own stock stands; Amazon's own networks are ``AMAZON_NA`` and the like.
 MERCHANT = "DEFAULT"
@@ -238,9 +239,7 @@ def listings(items: Iterable[Mapping[str, Any]]) -> Iterator[Listing | Problem]:
 
 def misshapen(sku: object, error: ValidationError) -> Problem:
     """A row of an answer that is not what Amazon documents."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return Problem(str(sku or "a listing without SKU"), f"Amazon's answer: {place}: {first['msg']}")
+    return Problem(str(sku or "a listing without SKU"), f"Amazon's answer: {fault(error)}")
 
 
 def reading(found: Iterable[Listing | Problem]) -> Reading:

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_pascal
 
 from channels.amazon.models import MERCHANT
 from channels.amazon.settings import AmazonSettings
+from channels.shape import fault
 from channels.webhooks import Event
 
 logger = logging.getLogger(__name__)
@@ -88,9 +89,7 @@ def hint(settings: AmazonSettings, body: str) -> Event:
         notification = Notification.model_validate_json(body)
         refs = _refs(settings, notification)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadNotification(f"{place}: {first['msg']}") from error
+        raise BadNotification(fault(error)) from error
     key = notification.notification_metadata.notification_id
     return Event(notification.notification_type, key, 0, refs, message=key)
 

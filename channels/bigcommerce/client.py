@@ -16,6 +16,7 @@ from channels.bigcommerce.settings import BigCommerceSettings
 from channels.errors import ChannelError, Incomprehensible, Rejected, Unanswered
 from channels.http import TIMEOUT_S, WORDS_LIMIT, HttpClient, Words, decoded, plain_text, text_of
 from channels.services import Budget, Quota, header_int
+from channels.shape import fault
 
 #: The name that the control panel gives to the OAuth scope of a resource, by the beginning of its path.
 SCOPES = {
@@ -161,9 +162,7 @@ class BigCommerceClient(HttpClient):
         try:
             return _adapter(shape).validate_python(body)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            words = f"the answer is not of the documented shape ({place or 'at its top'}: {first['msg']})"
+            words = f"the answer is not of the documented shape ({fault(error)})"
             raise Incomprehensible(self.channel, operation, words, status=response.status_code) from error
 
 
