@@ -9,16 +9,12 @@ from urllib.parse import urlsplit
 
 import boto3  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from botocore.config import Config  # type: ignore[import-not-found, import-untyped, unused-ignore]
-from botocore.exceptions import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from channels.amazon.notifications import BadNotification, hint
 from channels.amazon.settings import AmazonSettings
-from channels.errors import ChannelError, Denied, Rejected, Unanswered, Unreachable
+from channels.aws import failure
+from channels.errors import ChannelError, Rejected
 from channels.webhooks import Event
 
 logger = logging.getLogger(__name__)
@@ -125,16 +121,4 @@ class NotificationQueue:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> ChannelError:
-        if isinstance(error, ClientError):
-            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-            words = str(error.response.get("Error", {}).get("Message") or error)
-            if status in (401, 403):
-                return Denied(self._channel, RECEIVE, words, status=status, advice=ADVICE)
-            if 400 <= status < 500:
-                return Rejected(self._channel, RECEIVE, words, status=status, advice=ADVICE)
-            return Unanswered(self._channel, RECEIVE, words, status=status or None)
-        if isinstance(error, NoCredentialsError):
-            return Denied(self._channel, RECEIVE, "no AWS key was found", advice=ADVICE)
-        if isinstance(error, EndpointConnectionError):
-            return Unreachable(self._channel, RECEIVE, f"no connection to {urlsplit(self._url).netloc}")
-        return Unanswered(self._channel, RECEIVE, type(error).__name__)
+        return failure(self._channel, RECEIVE, error, place=urlsplit(self._url).netloc, advice=ADVICE)

@@ -12,14 +12,10 @@ from typing import Any, BinaryIO
 
 import boto3  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from botocore.config import Config  # type: ignore[import-not-found, import-untyped, unused-ignore]
-from botocore.exceptions import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-from channels.errors import ChannelError, Denied, Rejected, Unanswered, Unreachable
+from channels.aws import failure, status_of
+from channels.errors import ChannelError, Rejected
 from channels.pos_csv.fetching import Changed, Remote
 from channels.pos_csv.places import PlaceSettings
 
@@ -104,7 +100,7 @@ class S3Place:
                 for chunk in body.iter_chunks(_CHUNK):
                     out.write(chunk)
         except ClientError as error:
-            if _status(error) in _CHANGED:
+            if status_of(error) in _CHANGED:
                 raise Changed(remote.name) from error
             raise self._failure(f"fetch {remote.name}", error) from error
         except BotoCoreError as error:
@@ -115,20 +111,4 @@ class S3Place:
         return False
 
     def _failure(self, operation: str, error: Exception) -> ChannelError:
-        if isinstance(error, ClientError):
-            status = _status(error)
-            words = str(error.response.get("Error", {}).get("Message") or error)
-            if status in (401, 403):
-                return Denied(self._channel, operation, words, status=status, advice=_ADVICE)
-            if 400 <= status < 500:
-                return Rejected(self._channel, operation, words, status=status, advice=_ADVICE)
-            return Unanswered(self._channel, operation, words, status=status or None)
-        if isinstance(error, NoCredentialsError):
-            return Denied(self._channel, operation, "no AWS key was found", advice=_ADVICE)
-        if isinstance(error, EndpointConnectionError):
-            return Unreachable(self._channel, operation, f"no connection to {self._settings.s3_endpoint_url or 'S3'}")
-        return Unanswered(self._channel, operation, type(error).__name__)
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return failure(self._channel, operation, error, place=self._settings.s3_endpoint_url or "S3", advice=_ADVICE)
