@@ -122,11 +122,15 @@ class AmazonClient(HttpClient):
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
     ) -> requests.Response:
-        """See :meth:`HttpClient.call`. A 403 means an ended token as well as a missing role: one new try tells."""
+        """See :meth:`HttpClient.call`. A 403 means an ended token as well as a missing role: one new try tells.
+
+        The models of feeds and reports name 401 for the token beside it.
+        """
         try:
             return super().call(operation, method, path, params=params, json=json)
         except Denied as error:
-            if error.status != 403 or error.operation != operation or not self._tokens.refused(self._used.token):
+            # of another operation: Login with Amazon gave no token
+            if error.operation != operation or not self._tokens.refused(self._used.token):
                 raise
         return super().call(operation, method, path, params=params, json=json)
 

@@ -47,9 +47,10 @@ def test_a_token_refused_before_its_time_is_renewed_once_and_the_call_repeated(s
     assert [call.status for call in sandbox.calls] == [200, 403, 200]
 
 
-def test_a_write_refused_for_its_token_is_sent_again_with_a_new_one(sandbox, channel, write):
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_write_refused_for_its_token_is_sent_again_with_a_new_one(sandbox, channel, write, status):
     sandbox.account.put("A", 1)
-    sandbox.faults.add(Fault("answer", match="^PATCH", status=403, times=1))
+    sandbox.faults.add(Fault("answer", match="^PATCH", status=status, times=1))
     assert write(channel, {"A": 5}) == ["accepted"]
     assert sandbox.account.shown("A") == 5
 
