@@ -88,7 +88,7 @@ def test_a_search_that_finds_none_may_say_so_by_a_404(sandbox, channel):
 def test_an_answer_of_html_is_not_a_reading(sandbox, channel):
     sandbox.account.put("A", 1)
     sandbox.faults.add(Fault("garbage", match=READ, times=1))
-    with pytest.raises(Incomprehensible, match="Temporarily elsewhere"):
+    with pytest.raises(Incomprehensible, match="Invalid JSON"):
         list(channel.read_all())
     sandbox.faults.add(Fault("answer", match=READ, status=503, times=1))
     with pytest.raises(Unanswered, match="503 Service Temporarily Unavailable"):
