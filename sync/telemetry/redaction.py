@@ -25,7 +25,7 @@ SHORTEST = 6
 #: values of JSON, of a dict's repr and of a query string end where theirs do.
 _FIELDS = (
     r"x-auth-token|x-amz-access-token|proxy-authorization|authorization|access_token|refresh_token|client_secret"
-    r"|signed_payload_jwt|webhook-signature|password|passwd|api_key"
+    r"|signed_payload_jwt|webhook-signature|x-amz-signature|password|passwd|api_key"
 )
 _NAMED = re.compile(_FIELDS, re.IGNORECASE)
 _PATTERNS = (

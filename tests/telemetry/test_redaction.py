@@ -50,6 +50,7 @@ def test_a_secret_is_found_however_it_is_quoted(quoted: str) -> None:
         "cannot connect to redis://:tk-5f0c9a@db:6379/0",
         "cannot connect to amqp://me:tk-5f0c9a@mq//",
         "GET /bigcommerce/auth?code=tk-5f0c9a&scope=x",
+        "GET /report?X-Amz-Expires=300&X-Amz-Signature=tk-5f0c9a HTTP/1.1",
         "got Atza|tk-5f0c9a back",
         "authorization = bearer tk-5f0c9a",
     ],
