@@ -75,6 +75,22 @@ def test_what_comes_meanwhile_is_written_with_it(town: Town, store: TimedStore) 
     assert list(waits) == [], "one batch for both"
 
 
+def test_what_is_marked_meanwhile_is_read_with_it(town: Town, store: TimedStore) -> None:
+    for sku in "AB":
+        town.put(sku, 10)
+    pull(town.context, "store", Deadline(60))
+    mark, waits, read = town.context.worklist.mark, iter([True, False]), list[list[str]]()
+    mark("store", ["ref-a"], store.now_ms())
+
+    def pace() -> bool:
+        mark("store", ["ref-b"], store.now_ms())
+        return next(waits)
+
+    town.store.shop.before_page = lambda: read.append(sorted(town.store.shop.looked_at))
+    assert refresh(town.context, "store", Deadline(60), pace=pace)
+    assert read == [["ref-a", "ref-b"]]
+
+
 def test_the_last_unit_does_not_wait(town: Town) -> None:
     town.put("A", 3)
     for name in town.context.channels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import pytest
 
@@ -149,6 +150,20 @@ def test_a_turn_whose_holder_died_is_free_after_its_lease(store: TimedStore) -> 
     store.client.pexpire("is:turn:{store}:sync.push", 1)
 
     wait_until(lambda: turn(store).take(), what="the turn")
+
+
+def test_a_look_renews_the_turn_now_and_then_and_not_each_time(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, key = turn(store), "is:turn:{store}:sync.push"
+    holder.take()
+    store.client.pexpire(key, 1000)
+    holder.keep()
+    assert cast(int, store.client.pttl(key)) <= 1000
+
+    monkeypatch.setattr(turns, "RENEW_S", 0.0)
+    holder.keep()
+    assert cast(int, store.client.pttl(key)) > 1000
 
 
 def test_a_round_longer_than_the_lease_keeps_its_turn(store: TimedStore, monkeypatch: pytest.MonkeyPatch) -> None:
