@@ -111,8 +111,12 @@ class Pulls:
         )
 
     def begin(self, channel: str, now_ms: int, way: str = "") -> None:
-        """A full reading begins."""
-        self._replace(channel, {"began": now_ms, "rows": 0, "way": way}, "cursor", "resumed", "figures", "pages")
+        """A full reading begins, and does for whatever has been wished for, though the clock was set back since."""
+        state = self.state(channel)
+        wishes = {"wanted": state.wanted_ms, "asked": state.asked_ms, "unsure": state.unsure_ms}
+        ahead = {name: now_ms for name, at_ms in wishes.items() if at_ms > now_ms}
+        fields = ahead | {"began": now_ms, "rows": 0, "way": way}
+        self._replace(channel, fields, "cursor", "resumed", "figures", "pages")
 
     def restart(self, channel: str, now_ms: int) -> None:
         """Give up a reading under way, and ask for one that begins from now on."""

@@ -39,6 +39,10 @@ local MARKS, OPEN = prefix .. 'marks:' .. channel, prefix .. 'open:' .. channel
 local RENAMED = prefix .. 'renamed:' .. channel
 local any_renamed = redis.call('EXISTS', RENAMED) == 1
 
+-- No reading has ended so long after now by one clock, whoever stood still: the clock was set back (the store has failed
+-- over to another machine). What is read from then on is newer all the same.
+local SET_BACK_MS = 300000
+
 local function look_again(ref, due)
   if readable then redis.call('ZADD', MARKS, 'GT', due, ref) end
 end
@@ -116,6 +120,7 @@ local function merge(index, folded, shown, ref, level)
   local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge, 'on_hand')
   local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
   local write, wrote, hold = seen[4], seen[5], seen[6]
+  if read_at and read_at > now + SET_BACK_MS then read_at = 0 end  -- by a clock that was set back since
   local counts = authority and not seen[8] and kin[folded] ~= '='  -- of a bundle there is what its components allow
 
   -- nearly every row: nothing has changed and nothing is open, so that the reading is noted, and that is all

@@ -95,3 +95,13 @@ def test_it_begins_anew_when_the_channel_is_set_otherwise_meanwhile(cut_short: T
 
     assert asked == [None]
     assert listings(cut_short) == 6
+
+
+def test_a_wish_from_before_the_clock_was_set_back_is_answered_by_one_reading(town: Town) -> None:
+    clock, pulls = town.context.store.clock, Pulls(town.context.store)  # type: ignore[attr-defined]
+    town.put("A", 10)
+    pulls.want("store", clock())
+    clock.advance(-3600)
+    pull(town.context, "store", Deadline(60))
+
+    assert not pulls.state("store").waited_for

@@ -154,3 +154,26 @@ def test_marks_that_came_after_a_reading_began_outlive_it(bench: Bench) -> None:
     bench.worklist.unmark("store", ["before", "after"], window.began_ms)
 
     assert list(bench.marks("store")) == ["after"]
+
+
+def test_a_clock_that_is_set_back_hides_no_sale(bench: Bench) -> None:
+    """The store has failed over to a machine whose clock is an hour behind."""
+    bench.counted(10)
+    bench.later(100)
+    bench.read("store", 10)
+    bench.later(-3600)
+
+    assert bench.read("store", 8).counts == {"moved": 1}
+    assert bench.marks("store") == {}
+    assert bench.read("store", 7).counts == {"moved": 1}
+    assert (bench.level("store"), moved(bench)) == (7, [-2, -1])
+
+
+def test_a_reading_merged_long_after_a_newer_one_is_skipped_as_always(bench: Bench) -> None:
+    bench.counted(10)
+    window = bench.window()
+    bench.later(120)
+    bench.read("store", 8)
+    bench.later(-120)  # its process asked for the time, and stood still
+
+    assert bench.read("store", 10, window=window).counts == {"skipped": 1}
