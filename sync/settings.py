@@ -50,6 +50,9 @@ NO_CLUSTER = "Celery needs all its keys on one server; set broker_url to a singl
 #: What a channel may be called: it becomes part of keys, addresses and metrics.
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
+#: What begins other fields of a SKU's record than those of a channel (see ``sync/stock/records.py``).
+RESERVED = frozenset({"bundle"})
+
 
 class _Textual(EnvSettingsSource):
     """A source whose values in a channel's table stay text, lists and tables apart: a token may be all digits."""
@@ -292,6 +295,8 @@ def _channel(file: Path, name: str, table: Any) -> ChannelSettings:
         raise SettingsError(f"{file}: {key}: must be a table, [{key}]")
     if not CHANNEL_NAME.fullmatch(name):
         raise SettingsError(f"{file}: {key}: a channel's name is 1 to 32 of a-z, 0-9, _ and -, a letter first")
+    if name in RESERVED:
+        raise SettingsError(f"{file}: {key}: is a word of the stock of record; call the channel otherwise")
     kind = table.get("type")
     if not isinstance(kind, str):
         raise SettingsError(f"{file}: {key}.type: must say what the channel is, one of: {', '.join(channel_types())}")

@@ -270,6 +270,10 @@ def test_a_cluster_holds_the_store_but_cannot_be_the_broker() -> None:
 # --- settings that go together
 
 
+def test_no_channel_is_called_as_what_a_record_holds_beside_channels() -> None:
+    assert refused(store("bundle")).startswith("channels.bundle: is a word of the stock of record")
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
