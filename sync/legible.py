@@ -39,8 +39,10 @@ def with_skus_fit(page: Page) -> Page:
 
 
 def _problem(level: Level) -> Problem | None:
-    if level.sku.isprintable() and len(level.sku) <= SKU_LIMIT:
+    if level.sku.isprintable() and len(level.sku) <= SKU_LIMIT and level.sku.strip():
         return None  # nearly all of them
+    if not level.sku.strip():
+        return Problem(shown(level.ref), "it has no SKU; give it one at the channel")
     if len(level.sku) > SKU_LIMIT:
         reason = f"its SKU is longer than {SKU_LIMIT} characters; give it a shorter one at the channel"
     elif _UNFIT.search(level.sku.strip()):

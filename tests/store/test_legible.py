@@ -26,6 +26,8 @@ UNFIT = [
     "C1\x9b31m",
     "HALF\ud800",
     "L" * 256,
+    "",
+    " \u00a0",
 ]
 FIT = ["SKU-1", "재고 1", "ß", "[bold]", "--json", "=1+1", "A:B{c}*", "e\u0301", "zero\u200bwidth", "L" * SKU_LIMIT]
 
