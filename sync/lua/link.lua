@@ -1,6 +1,7 @@
 -- Note from when on a component belongs to a bundle: what is sold of the bundle from here on is taken from it.
 --
--- KEYS[1]  prefix of the bundle's bucket; uses sku:<folded> and kin (see lib_movement.lua). Of the bundle's record:
+-- KEYS[1]  prefix of the bundle's bucket; uses sku:<folded>, kin (see lib_movement.lua) and bundles, a set of all that are
+--          noted. Of the bundle's record:
 --            bundle:own               units that all channels have moved of the bundle since it is one
 --            bundle:last              the id of the last of these movements
 --            bundle:recipe            the recipe as it was last noted
@@ -13,6 +14,7 @@
 
 local key, bundle, recipe = KEYS[1] .. 'sku:' .. ARGV[1], ARGV[1], ARGV[3]
 local stands = redis.call('HMGET', key, 'rev', 'bundle:own', 'bundle:recipe')
+redis.call('SADD', KEYS[1] .. 'bundles', bundle)
 if stands[3] == recipe then return 0 end
 
 local listed = {}

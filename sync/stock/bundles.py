@@ -66,17 +66,31 @@ class Bundles:
         self._linked = False
 
     def link(self) -> None:
-        """Note the recipes in the store, before anything of a bundle moves. Done once by each process."""
-        if self.recipes and not self._linked:
-            calls = [
-                Call(
-                    [bucket_prefix(bucket_of(recipe.folded))],
-                    [recipe.folded, recipe.sku, str(recipe), *(part.folded for part in recipe.parts)],
-                )
-                for recipe in self.recipes.bundles.values()
-            ]
-            self.store.run("link", calls)
-            self._linked = True
+        """Note in the store what is a bundle, and what is none any longer, before anything moves. Done once by each
+        process."""
+        if self._linked:
+            return
+        self._unlink()
+        calls = [
+            Call(
+                [bucket_prefix(bucket_of(recipe.folded))],
+                [recipe.folded, recipe.sku, str(recipe), *(part.folded for part in recipe.parts)],
+            )
+            for recipe in self.recipes.bundles.values()
+        ]
+        self.store.run("link", calls)
+        self._linked = True
+
+    def _unlink(self) -> None:
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bucket in range(BUCKETS):
+            pipeline.smembers(f"{bucket_prefix(bucket)}bundles")
+        gone = [sorted(noted - self.recipes.bundles.keys()) for noted in pipeline.execute()]
+        now_ms = self.store.now_ms() if any(gone) else 0
+        calls = [
+            Call([bucket_prefix(bucket)], [now_ms, *self._writable, *mine]) for bucket, mine in enumerate(gone) if mine
+        ]
+        self.store.run("unlink", calls)
 
     def work(self) -> None:
         """Work off all marks. Costs one look where nothing is marked, and nothing where there are no bundles."""

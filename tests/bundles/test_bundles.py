@@ -223,3 +223,46 @@ def test_what_is_sold_and_not_booked_yet_is_not_there_to_be_sold_again(bench: Be
     bundles._assemble([RECIPES.bundles["box"]])
 
     assert (bench.on_hand("MUG"), bench.on_hand("BOX")) == (5, 3)
+
+
+def test_what_is_no_bundle_any_longer_is_not_known_until_the_authority_counts_it(
+    bench: Bench, store: TimedStore
+) -> None:
+    """How many there were of it was worked out; nobody has ever put that many together."""
+    open_all(bench)
+    bench.rest()
+    after = Bench(store, recipes=Recipes([recipe("SIX", TEA=6)]))
+    after.read("store", 3, "BOX")
+
+    assert on_hand(after) == {"MUG": 5, "TEA": 20, "BOX": None, "SIX": 3}
+    assert [movement.units for movement in after.movements("BOX")] == [5, -5]
+    after.read("store", 2, "BOX")
+    assert on_hand(after) == {"MUG": 5, "TEA": 20, "BOX": None, "SIX": 3}
+    after.read("till", 1, "BOX")
+    assert after.on_hand("BOX") == 1
+    assert after.record("BOX").parts == ()
+    assert "box" in after.dirty("market")
+
+
+def test_a_bundle_that_was_none_for_a_while_shows_what_its_components_allow_now(
+    bench: Bench, store: TimedStore
+) -> None:
+    open_all(bench)
+    without = Bench(store)
+    without.read("till", 2, "MUG")
+    without.read("store", 1, "BOX")  # sold as something else than mugs and teas
+    again = Bench(store, recipes=RECIPES)
+    again.read("till", 20, "TEA")
+
+    assert on_hand(again) == {"MUG": 2, "TEA": 20, "BOX": 2, "SIX": 3}
+    again.read("store", 0, "BOX")
+    assert on_hand(again) == {"MUG": 1, "TEA": 18, "BOX": 1, "SIX": 3}
+    assert sum(movement.units for movement in again.movements("BOX")) == 1
+
+
+def test_processes_with_the_same_recipes_take_nothing_back(bench: Bench, store: TimedStore) -> None:
+    open_all(bench)
+    before = bench.movements("BOX")
+    Bench(store, recipes=RECIPES).read("till", 5, "MUG")
+
+    assert bench.movements("BOX") == before
