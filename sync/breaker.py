@@ -27,6 +27,9 @@ SHORTEST_PAUSE_S = 0.1
 #: The longest pause, in seconds; also the pause after a refused credential, which a person must mend.
 LONGEST_PAUSE_S = 300.0
 
+#: The longest wait that is believed when a channel names one, in seconds; some gateways give a date in its place.
+LONGEST_WAIT_S = 3600.0
+
 #: So many failures in a row are no passing matter: people are told, once.
 TELL_AFTER = 3
 
@@ -139,7 +142,7 @@ class Breaker:
         be more urgent.
         """
         before = self._seen(channel, task)[1]
-        until_ms = now_ms + round(error.retry_after_s * 1000)
+        until_ms = now_ms + round(min(error.retry_after_s, LONGEST_WAIT_S) * 1000)
         if before is not None and rank is None:
             until_ms = max(until_ms, before.until_ms)
         self.store.client.hset(_waits(channel), task, f"{until_ms} {0.0 if rank is None else rank!r}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.errors import Denied, Throttled, Unreachable
-from sync.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Breaker, pause_s
+from sync.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, SHORTEST_PAUSE_S, Breaker, pause_s
 from tests.conftest import TimedStore, unreachable
 
 DENIED = Denied("store", "read", "no")
@@ -74,6 +76,15 @@ def test_the_longest_wait_that_was_named_is_kept(store: TimedStore) -> None:
     breaker.told_to_wait("store", throttled(5), 1_001_000, "sync.push")
 
     assert breaker.closed_to("store", 1_200_000, "sync.push")
+
+
+@pytest.mark.parametrize("named_s", [1_790_000_000.0, math.inf])
+def test_a_date_in_the_place_of_a_wait_stops_nobody_for_years(store: TimedStore, named_s: float) -> None:
+    breaker = Breaker(store)
+    until_ms = breaker.told_to_wait("store", throttled(named_s), 1_000_000, "sync.push")
+
+    assert until_ms == 1_000_000 + LONGEST_WAIT_S * 1000
+    assert not breaker.closed_to("store", until_ms, "sync.push")
 
 
 def test_a_person_who_wants_it_tried_now_ends_every_wait(store: TimedStore) -> None:
