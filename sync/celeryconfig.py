@@ -27,7 +27,8 @@ broker_heartbeat = 30  # RabbitMQ's: a dead connection is noticed within a minut
 broker_transport_options = transport.options(_broker)
 visibility_timeout = transport.VISIBILITY_S
 
-task_queues = transport.queues(_broker, ("webhooks", "push", "pull", "maintenance"))
+# full readings come last: there may be more of them than workers, and the sweeper must not wait for all
+task_queues = transport.queues(_broker, ("webhooks", "push", "maintenance", "pull"))
 task_default_queue = "maintenance"
 task_create_missing_queues = False  # a typo in a route is an error, not a queue that nobody reads
 task_routes = {
