@@ -6,7 +6,8 @@ The moment of an event stands in the store beside the marks that it sets, and th
     zset ref -> ms: when the first event came that no reading has answered yet (see ``lua/keep.lua``).
 ``is:{bucket}:news``
     hash folded -> ``revision ms channel``: the event behind on hand as it was at that revision. Forgotten after
-    ``NEWS_S``: a write that takes longer is a matter of the oldest waiting write, not of latency.
+    ``NEWS_S`` without news: a write that takes longer is a matter of the oldest waiting write, not of latency. Where
+    there are always news, all of them are forgotten now and then.
 
 What dies in between loses a measurement and nothing else. Where several events are behind one number, the last of
 them is measured, from the first hint of it.
@@ -22,6 +23,9 @@ from sync.telemetry.counters import Counters
 
 #: For how long an event is remembered beside a number, in seconds.
 NEWS_S = 900.0
+
+#: Of so many SKUs at most an event is remembered in each bucket.
+MOST = 10_000
 
 #: The upper bounds of the histogram's buckets, in seconds.
 BOUNDS_S = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -55,7 +59,10 @@ class Latency:
             news = _news(folded)
             pipeline.hset(news, folded, f"{revision} {at_ms} {channel}")
             pipeline.pexpire(news, round(NEWS_S * 1000))
-        pipeline.execute()
+            pipeline.hlen(news)
+        full = {_news(folded) for folded, size in zip(since, pipeline.execute()[2::3], strict=True) if size > MOST}
+        for news in full:
+            self.store.client.delete(news)
 
     def behind(self, channel: str, revisions: Mapping[str, int]) -> dict[str, int]:
         """When (ms) the event came that is behind the number of a folded SKU at its revision, on another channel."""

@@ -11,7 +11,10 @@ from sync.deadline import Deadline
 from sync.pull import pull
 from sync.push import push
 from sync.refresh import refresh
-from sync.telemetry.latency import BOUNDS_S
+from sync.storage.store import BUCKETS, bucket_prefix
+from sync.telemetry import latency
+from sync.telemetry.counters import Counters
+from sync.telemetry.latency import BOUNDS_S, Latency
 from tests.conftest import MARKET, STORE, TILL, Fate, TimedStore, Town
 
 #: A store that sends events.
@@ -136,3 +139,16 @@ def test_writes_are_counted_by_what_became_of_them(town: Town) -> None:
     town.context.counters.flush()
     after = town.context.counters.read("writes")
     assert {key: after[key] - before.get(key, 0) for key in after} == {("market", "refused"): 1}
+
+
+def test_what_is_remembered_of_events_is_bounded_however_many_skus_sell(
+    store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "MOST", 3)
+    measured = Latency(store, Counters(store))
+    for number in range(200):
+        measured.moved("store", {f"sku {number}": store.now_ms()})
+
+    kept = [store.client.hlen(f"{bucket_prefix(bucket)}news") for bucket in range(BUCKETS)]
+    assert max(kept) <= 3
+    assert sum(kept) > 0
