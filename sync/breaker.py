@@ -116,7 +116,7 @@ class Breaker:
             failures=failures,
             since_ms=before.since_ms if before else now_ms,
             at_ms=now_ms,
-            until_ms=max(now_ms + pause_ms, before.until_ms if before else 0),
+            until_ms=max(now_ms + pause_ms, before.until_ms if before and _pauses(before, now_ms) else 0),
             message=shown(str(error)),
         )
         fields: dict[str, str | int] = {
@@ -143,7 +143,7 @@ class Breaker:
         """
         before = self._seen(channel, task)[1]
         until_ms = now_ms + round(min(error.retry_after_s, LONGEST_WAIT_S) * 1000)
-        if before is not None and rank is None:
+        if before is not None and rank is None and _waits_on(before, now_ms):
             until_ms = max(until_ms, before.until_ms)
         self.store.client.hset(_waits(channel), task, f"{until_ms} {0.0 if rank is None else rank!r}")
         self.store.client.delete(f"{_key(channel)}:probe")  # it has tried nothing
@@ -190,9 +190,20 @@ def _trouble(fields: Mapping[str, str]) -> Trouble | None:
 
 
 def _closed(trouble: Trouble | None, wait: _Wait | None, now_ms: int, rank: float | None) -> bool:
-    if trouble is not None and now_ms < trouble.until_ms:
+    if trouble is not None and _pauses(trouble, now_ms):
         return True
-    return wait is not None and now_ms < wait.until_ms and not (rank is not None and rank < wait.rank)
+    return wait is not None and _waits_on(wait, now_ms) and not (rank is not None and rank < wait.rank)
+
+
+# What would last longer than it ever may was named before the clock was set back.
+
+
+def _pauses(trouble: Trouble, now_ms: int) -> bool:
+    return now_ms < trouble.until_ms <= now_ms + LONGEST_PAUSE_S * 1000
+
+
+def _waits_on(wait: _Wait, now_ms: int) -> bool:
+    return now_ms < wait.until_ms <= now_ms + LONGEST_WAIT_S * 1000
 
 
 def _key(channel: str) -> str:

@@ -113,3 +113,17 @@ def test_a_lasting_trouble_is_told_once(store: TimedStore) -> None:
 
     assert told == [True, False, False]
     assert breaker.worked("store").told  # type: ignore[union-attr]
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_away_for_as_long(store: TimedStore) -> None:
+    breaker, now_ms = Breaker(store), 10_000_000
+    breaker.failed("store", DENIED, now_ms)
+    breaker.told_to_wait("market", throttled(3000), now_ms, "sync.push")
+    now_ms -= 3_600_000
+    assert not breaker.closed_to("store", now_ms, "sync.push")
+    assert not breaker.closed_to("market", now_ms, "sync.push")
+
+    until_ms = breaker.failed("store", DENIED, now_ms).until_ms
+    assert breaker.closed_to("store", until_ms - 1, "sync.push")
+    assert until_ms == now_ms + LONGEST_PAUSE_S * 1000
+    assert breaker.told_to_wait("market", throttled(5), now_ms, "sync.push") == now_ms + 5000
