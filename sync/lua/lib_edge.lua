@@ -18,7 +18,8 @@
 --                 valid reading after it, 2 a valid reading after it; W to W1 the time beside writes (0 0: none);
 --                 A the units that lost answers made us assume
 -- <channel>:due   "T D clean T1 W W1 A": a closed window that waits for its orders
--- audits:<channel>  zset folded -> due ms: listings written since T, to be looked at by the audit
+-- audits:<channel>  zset folded -> due ms: listings written since T, to be looked at by the audit; one that is missing is
+--                 put there again by the reading that shows it
 
 local edge = {READING_MS = 40000}  -- longer than any single reading takes
 
