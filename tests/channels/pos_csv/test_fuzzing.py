@@ -183,9 +183,9 @@ def test_no_line_of_a_journal_is_counted_that_does_not_stand_there_or_stands_the
     assert len(counted) == lines.lines <= lines.rows <= len(rows)
     signs = {"a": -1, "A": -1, "0": 1}
     told = {
-        (sku.strip(), signs.get(kind.strip(), 0) * int(number))
+        (sku.strip(), signs.get(kind.strip(), 0) * int(number.strip()))
         for _, sku, number, kind, _ in (row for row in rows if len(row) == 5)
-        if re.fullmatch(r"\s*[+-]?\d+\s*", number, re.ASCII)
+        if re.fullmatch(r"[+-]?\d+", number.strip(), re.ASCII)
     }
     assert told >= set(counted)
     ids = {tuple(row[0:1] if parts == ["id"] else (row[0], row[4])) for row in rows if len(row) == 5}
