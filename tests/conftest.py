@@ -196,6 +196,9 @@ class Bench:
     def listing(self, channel: str, sku: str = "A") -> Listing:
         return self.record(sku).listings[channel]
 
+    def read_ms(self, channel: str, sku: str = "A") -> int:
+        return self.ledger.read_ms(channel, fold(sku))
+
     def level(self, channel: str, sku: str = "A") -> int:
         return self.listing(channel, sku).level
 

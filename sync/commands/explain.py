@@ -51,7 +51,7 @@ def _print(found: Explanation) -> None:
     for step in found.target.steps:
         rows.add_row(step.rule, figure(step.units), Text(step.words), Text(step.source))
     out.print(rows)
-    listing = record.listings.get(found.channel)
-    shows = f", shows {listing.level} by a reading of {explaining.when(listing.read_ms)}" if listing else ""
+    view, read_ms = found.view, found.read_ms
+    shows = f", shows {view.level} by a reading of {explaining.when(read_ms)}" if view and read_ms else ""
     out.print(Text(f"target {figure(found.target.units)}{shows}"))
     out.print(Text(found.words))

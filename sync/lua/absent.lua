@@ -1,7 +1,7 @@
 -- After a full reading: note which listings it did not show (rule 7) and which twins are gone (rule 12).
 -- Nothing is zeroed: a listing that is missing keeps its level and is written to no more.
 --
--- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, listings:<channel> (see merge.lua)
+-- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, listings:<channel>, notes:<channel> (see merge.lua)
 -- ARGV     1 channel, 2 now ms, 3 when the full reading began, 4 "1" if what it did not show was looked for, then the
 --          folded SKUs to look at.
 -- Answer   two for each listing that changed: folded, and "missing", "adopted" (its twin took its place) or "alone" (its
@@ -12,12 +12,13 @@ local now, pull_began, certain = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] =
 local answer = {}
 
 -- include lib_dirty.lua
+-- include lib_note.lua
 
 for i = 5, #ARGV do
   local folded = ARGV[i]
   local key = prefix .. 'sku:' .. folded
   local seen = redis.call('HMGET', key, channel .. ':read', channel .. ':hold')
-  local read_at, hold = tonumber(seen[1]), seen[2] or ''
+  local read_at, hold = note.time(seen[1]), seen[2] or ''
   local twin_at, twin = string.match(hold, '^quarantined|(%d+)|(.*)$')
   local what
   if read_at and twin_at then
@@ -37,7 +38,10 @@ for i = 5, #ARGV do
       what = 'alone'
     end
   elseif read_at and read_at < pull_began and string.sub(hold, 1, 7) ~= 'missing' then
-    if certain then redis.call('HSET', key, channel .. ':hold', 'missing|' .. now .. '|') end
+    if certain then
+      note.rouse(key)
+      redis.call('HSET', key, channel .. ':hold', 'missing|' .. now .. '|')
+    end
     what = certain and 'missing' or 'gone'
   end
   if what then

@@ -1,7 +1,7 @@
 -- Claim listings for a write: rules 1 and 2. From here until it is settled nothing else is written to them.
 -- A listing with an open write is not dirty: whoever settles the write marks it again, unless it is right.
 --
--- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel> (see merge.lua)
+-- KEYS[1]  prefix of the bucket; uses sku:<folded>, dirty:<channel>, open:<channel>, notes:<channel> (see merge.lua)
 -- ARGV     1 channel, 2 now ms, 3 lease ms, 4 token of the writer ("": only look, claim nothing),
 --          5 "1" if the channel knows orders, 6 when the guard reading began, 7 settle ms, 8 margin ms,
 --          then four for each listing: folded, revision that the target was worked out from, target, its ref
@@ -19,6 +19,7 @@ local guard, settle_ms, margin_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumb
 local DIRTY = prefix .. 'dirty:' .. channel
 
 -- include lib_edge.lua
+-- include lib_note.lua
 
 local function claim(folded, rev, target, ref)
   local key = prefix .. 'sku:' .. folded
@@ -48,6 +49,7 @@ local function claim(folded, rev, target, ref)
   end
   if token == '' then return 'wrong', '' end
   local due = now + lease_ms
+  note.rouse(key)
   redis.call('HSET', key, channel .. ':write',
     table.concat({'sent', target, level, rev, token, now, 0, due}, ' '))
   redis.call('ZREM', DIRTY, folded)

@@ -9,6 +9,7 @@
 --            listings:<channel> how many listings there are
 --            audits:<channel>  zset folded -> due ms; see lib_edge.lua
 --            renamed:<channel> hash ref -> the folded SKU that a renamed listing stays with (see rename.lua)
+--            notes:<channel>  hash; see lib_note.lua
 -- ARGV     1 channel, 2 now, 3 began, 4 ended (ms by the store's clock), 5 settle ms, 6 visible ms,
 --          7 "1" if an accepted write is sure to be applied, 8 "1" if the channel opens the stock of record,
 --          9 "1" if single listings of this channel can be read again, 10 "1" if it knows orders, 11 margin of
@@ -17,6 +18,7 @@
 --          would open a listing or settle a write), 15 number of writable channels, their names, the number of
 --          bundles and components among the rows, each with its sign (see lib_movement.lua), then the rows as one JSON
 --          list, four for each: folded, shown, ref, units. (It is read in a fraction of the time of as many arguments.)
+--          Last, where no SKU is among them twice, the name and the proof of their note (see lib_note.lua); else "", "".
 -- Answer   for each row that was not plainly the same: its index (from 0), what happened, the units moved. Of a row
 --          that is withheld nothing is changed: "fell", "rose", "new" or "settles", and the units it would move.
 --          Of a listing that was renamed: "renamed" and the folded SKU under which it is to be merged instead.
@@ -50,10 +52,12 @@ end
 -- include lib_dirty.lua
 -- include lib_movement.lua
 -- include lib_edge.lua
+-- include lib_note.lua
 
 local place
 kin, place = read_kin(16 + #writable)
 local rows = cjson.decode(ARGV[place])
+local name, proof = ARGV[place + 1], ARGV[place + 2]
 
 -- Rule 5: the units that moved beside a write whose fate this reading tells, how we know, and how many units less
 -- the other story would have taken.
@@ -114,19 +118,21 @@ local function tell(index, what, units)
 end
 
 local opened = 0
+local calm, calm_reads = {}, {}
 
 local function merge(index, folded, shown, ref, level)
   local key = prefix .. 'sku:' .. folded
   local seen = redis.call('HMGET', key, F.level, F.ref, F.read, F.write, F.wrote, F.hold, F.edge, 'on_hand')
-  local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], tonumber(seen[3])
+  local confirmed, known_ref, read_at = tonumber(seen[1]), seen[2], note.time(seen[3])
   local write, wrote, hold = seen[4], seen[5], seen[6]
   if read_at and read_at > now + SET_BACK_MS then read_at = 0 end  -- by a clock that was set back since
   local counts = authority and not seen[8] and kin[folded] ~= '='  -- of a bundle there is what its components allow
 
   -- nearly every row: nothing has changed and nothing is open, so that the reading is noted, and that is all
-  if level == confirmed and ref == known_ref and began >= read_at
-    and not (write or wrote or hold or counts or edge.listens(seen[7])) then
-    redis.call('HSET', key, F.read, ended)
+  local at_rest = not (write or wrote or hold or counts or edge.listens(seen[7]))
+  if at_rest and level == confirmed and ref == known_ref and began >= read_at then
+    if name == '' then return note.read({key}, {seen[3]}, ended) end
+    calm[#calm + 1], calm_reads[#calm_reads + 1] = key, seen[3]
     return
   end
 
@@ -149,6 +155,7 @@ local function merge(index, folded, shown, ref, level)
 
   if known_ref ~= ref then  -- rule 12: one SKU, two listings
     local known = string.sub(hold or '', 1, 11) == 'quarantined'
+    note.rouse(key)
     redis.call('HSET', key, F.hold, 'quarantined|' .. ended .. '|' .. ref)
     return tell(index, known and 'twin' or 'quarantined')
   end
@@ -169,6 +176,7 @@ local function merge(index, folded, shown, ref, level)
     end
     if units and write and withholds_all then return tell(index, 'settles') end
   end
+  note.leave(seen[3], 1)
   redis.call('HSET', key, F.read, ended)
   if hold and string.sub(hold, 1, 7) == 'missing' then
     redis.call('HDEL', key, F.hold)
@@ -243,5 +251,6 @@ end
 for i = 1, #rows, 4 do
   merge((i - 1) / 4, rows[i], rows[i + 1], rows[i + 2], rows[i + 3])
 end
+if name ~= '' then note.read(calm, calm_reads, ended, 4 * #calm == #rows and name, proof) end
 if opened > 0 then redis.call('INCRBY', prefix .. 'listings:' .. channel, opened) end
 return answer

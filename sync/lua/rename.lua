@@ -3,7 +3,7 @@
 -- what no authority has counted is never written, so nothing is lost.
 --
 -- KEYS[1]  prefix of the new SKU's bucket; uses sku:<folded>, dirty:<channel>, open:<channel>, audits:<channel>,
---          listings:<channel> (see merge.lua) and
+--          listings:<channel>, notes:<channel> (see merge.lua) and
 --            renamed:<channel>  hash, ref -> folded SKU of the record that it stays with
 -- ARGV     1 channel, then three for each listing: the new SKU, folded; its ref; the old SKU, folded.
 -- Answer   one for each: "kept"; "counted" if the authority counts the new SKU, which then has the listing; or "twin" if
@@ -11,6 +11,8 @@
 
 local prefix, channel = KEYS[1], ARGV[1]
 local answer = {}
+
+-- include lib_note.lua
 
 for i = 2, #ARGV, 3 do
   local folded, ref, old = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -22,6 +24,7 @@ for i = 2, #ARGV, 3 do
     answer[#answer + 1] = 'twin'
   else
     if seen[2] then
+      note.rouse(key)
       for _, field in ipairs(redis.call('HKEYS', key)) do
         if string.sub(field, 1, #channel + 1) == channel .. ':' then redis.call('HDEL', key, field) end
       end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar, cast
 
 from channels import Capabilities, Level
+from sync.stock import notes
 from sync.stock.bundles import Bundles
 from sync.stock.recipes import Recipes
 from sync.stock.records import Record, parse_record
@@ -157,19 +157,21 @@ class Ledger:
         now_ms: int | None = None,
         withhold: Withhold = Withhold.NOTHING,
     ) -> Merged:
-        """Merge a reading (rules 3, 4, 5, 7 and 12), in one round trip. Merging it again changes nothing.
+        """Merge a reading (rules 3, 4, 5, 7 and 12), in two round trips. Merging it again changes nothing.
 
+        Rows that read as they did are known by their notes (:mod:`sync.stock.notes`), and that is all of them.
         Rows that are withheld are merged later, with the window in which they were read; those that the world has
         overtaken by then are skipped like any late reading.
         """
         self.bundles.link()
         now_ms = window.ended_ms if now_ms is None else now_ms
+        # a file that is dated ahead of our clock tells of now, and must not silence those after it
+        began_ms, ended_ms = min(window.began_ms, now_ms), min(window.ended_ms, now_ms)
         head: list[str | int] = [
             channel,
             now_ms,
-            # a file that is dated ahead of our clock tells of now, and must not silence those after it
-            min(window.began_ms, now_ms),
-            min(window.ended_ms, now_ms),
+            began_ms,
+            ended_ms,
             round(capabilities.settle_s * 1000),
             round(capabilities.visible_within_s * 1000),
             int(capabilities.accepted_is_applied),
@@ -195,14 +197,17 @@ class Ledger:
             merged.valid.add(folded)
             rows[bucket] += (folded, sku.strip(), ref, units)
             merged.rows += 1
-        rows = {bucket: flat for bucket, flat in rows.items() if flat}
-        calls = [
-            Call([bucket_prefix(bucket)], [*head, *self._kin(flat), json.dumps(flat)]) for bucket, flat in rows.items()
+        read = [
+            notes.run(bucket, flat, self._kin(flat), authority=channel == self.roster.authority)
+            for bucket, flat in rows.items()
+            if flat
         ]
+        changed = notes.changed(self.store, channel, read, began_ms, ended_ms)
+        calls = [Call([bucket_prefix(run.bucket)], [*head, *run.kin, run.text, *run.note]) for run in changed]
         answers = self.store.run("merge", calls)
         self.bundles.work()
         renamed: list[Level] = []
-        for flat, answer in zip(rows.values(), answers, strict=True):
+        for (_, flat, *_), answer in zip(changed, answers, strict=True):
             merged.counts.update(answer[1::3])
             for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
                 if what in UNBELIEVED:
@@ -279,6 +284,11 @@ class Ledger:
         for name in folded:
             pipeline.hgetall(_record_key(name))
         return [parse_record(name, fields) for name, fields in zip(folded, pipeline.execute(), strict=True) if fields]
+
+    def read_ms(self, channel: str, folded: str) -> int:
+        """When the newest reading that showed a listing ended, by the store's clock; 0 where there is no listing."""
+        (read_at,) = self.store.run("read_at", [Call([bucket_prefix(bucket_of(folded))], [channel, folded])])
+        return int(read_at or 0)
 
     def skus(self) -> Iterator[str]:
         """All folded SKUs in their order. A million of them take no more memory than a thousand."""

@@ -7,7 +7,8 @@ A record is one hash, ``is:{bucket}:sku:<folded>``, readable by eye:
 ``on_hand``, ``rev``, ``last``
     Units on hand (absent until the authority has counted), how often they have changed, the last movement's id.
 ``<channel>:level``, ``<channel>:ref``, ``<channel>:read``
-    The confirmed level, the channel's id of the listing, when the newest reading that showed it ended (ms).
+    The confirmed level, the channel's id of the listing, when the newest reading that showed it ended: ms, or
+    ``@name``, the note that says so for a run of rows (``lua/lib_note.lua``).
 ``<channel>:write``
     A write under way: ``phase target base revision token began ended lease-end``; phase is ``sent``,
     ``accepted``, ``unknown`` or ``forgotten`` (the record was set back since; see ``lua/forget.lua``).
@@ -76,7 +77,6 @@ class Listing(NamedTuple):
     channel: str
     ref: str
     level: int
-    read_ms: int
     write: OpenWrite | None
     hold: Hold | None
     doubts: int = 0
@@ -136,7 +136,6 @@ class _Names(NamedTuple):
 
     level: str
     ref: str
-    read: str
     write: str
     hold: str
     doubts: str
@@ -148,12 +147,11 @@ def _names(channel: str) -> _Names:
 
 
 def _parse_listing(channel: str, fields: Mapping[str, str]) -> Listing:
-    level, ref, read, write, hold, doubts = _names(channel)
+    level, ref, write, hold, doubts = _names(channel)
     return Listing(
         channel,
         fields[ref],
         int(fields[level]),
-        int(fields[read]),
         _parse_write(fields[write]) if fields.get(write) else None,
         _parse_hold(fields[hold]) if fields.get(hold) else None,
         int(fields.get(doubts, 0)),

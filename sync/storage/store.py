@@ -120,6 +120,8 @@ class Store:
         Each call is atomic by itself; there is no transaction around them. A call that the server did not run
         because it did not know the script is run again; nothing else ever is.
         """
+        if not calls:
+            return []
         lua = script(name)
         answers = self._evaluate(lua, calls)
         unknown = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]

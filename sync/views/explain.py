@@ -37,12 +37,13 @@ class Explanation(NamedTuple):
     last: Movement | None
     #: ``None``: the channel has not shown it.
     view: ListingView | None
+    #: When a reading last showed it, in ms by the store's clock; ``None``: never.
+    read_ms: int | None
     #: How it stands, in words for a merchant.
     words: str
 
     def as_row(self) -> dict[str, Any]:
         """The row of ``explain --json``."""
-        listing = self.record.listings.get(self.channel)
         return {
             "sku": self.record.sku,
             "channel": self.channel,
@@ -56,7 +57,7 @@ class Explanation(NamedTuple):
             ],
             "target": self.target.units,
             "level": self.view.level if self.view else None,
-            "read": when(listing.read_ms) if listing else None,
+            "read": when(self.read_ms) if self.read_ms else None,
             "state": self.view.state.value if self.view else None,
             "words": self.words,
         }
@@ -74,7 +75,8 @@ def explain(context: Context, record: Record, channel: str) -> Explanation:
     view = listing_views(context, record, now_ms, paused).get(channel)
     (last,) = context.ledger.last_movements([record])
     words = _words(context, record, channel, target, view, last, now_ms)
-    return Explanation(record, channel, _made_of(context, record), target, last, view, words)
+    read_ms = context.ledger.read_ms(channel, record.folded) or None
+    return Explanation(record, channel, _made_of(context, record), target, last, view, read_ms, words)
 
 
 def _words(

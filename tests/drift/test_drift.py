@@ -48,7 +48,7 @@ def listings(draw: st.DrawFn) -> tuple[Record, Listing]:
         | st.builds(Hold, kind=st.sampled_from(["parked", "quarantined", "missing"]), mark=MS, words=st.just("words"))
         | st.builds(Hold, kind=st.just("parked"), mark=st.just(revision), words=st.just("words"))
     )
-    listing = Listing("store", "ref", draw(UNITS), draw(MS), write, hold)
+    listing = Listing("store", "ref", draw(UNITS), write, hold)
     return Record("a", "A", draw(UNITS), revision, "", {"store": listing}), listing
 
 

@@ -93,9 +93,9 @@ class Story:
             return
         reading = self.readings[which % len(self.readings)]
         reading.window = reading.window or Window(reading.began_ms, self.bench.store.now_ms())
-        before = self.bench.record()
+        before, read_ms = self.bench.record(), self.bench.read_ms(reading.channel)
         merged = self.bench.read(reading.channel, reading.units, window=reading.window)
-        if self.bench.record().listings[reading.channel].read_ms > before.listings[reading.channel].read_ms:
+        if self.bench.read_ms(reading.channel) > read_ms:
             if not merged.counts["skipped"]:
                 self.known[reading.channel] = reading.units
         else:

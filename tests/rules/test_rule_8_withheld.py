@@ -51,7 +51,7 @@ def test_a_withheld_row_is_merged_late_with_its_own_window(counted: Bench) -> No
     counted.merge("store", [row.level], window=window)
 
     assert counted.on_hand() == 4
-    assert counted.listing("store").read_ms == window.ended_ms
+    assert counted.read_ms("store") == window.ended_ms
 
 
 def test_a_withheld_row_that_was_overtaken_is_skipped_when_it_comes_late(counted: Bench) -> None:

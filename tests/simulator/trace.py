@@ -35,6 +35,10 @@ def lines(name: str, calls: Sequence[Call], answers: Sequence[Any], start_ms: in
                 sku, word, *seen = (_since(arg, start_ms) for arg in args[row : row + 6])
                 moved = f" {units:+d}" if units else ""
                 yield f"audits {args[0]} {sku}: {word} [{seen[0]}] {' '.join(seen[1:])}: {what}{moved}"
+        elif name == "same":
+            began, ended = ((int(arg) - start_ms) / 1000 for arg in args[1:3])
+            if answer:
+                yield f"knows rows of {args[0]} by their note, read {began:.3f} to {ended:.3f}"
         elif name in ("suspect", "kin_done", "link"):
             continue  # what they change shows in what follows
         elif name == "unmark":
@@ -50,7 +54,7 @@ def _flat(answers: Sequence[Any], place: int) -> list[str]:
 
 def _merge(args: Sequence[str], answer: Sequence[Any], start_ms: int) -> Iterator[str]:
     began, ended = ((int(arg) - start_ms) / 1000 for arg in args[2:4])
-    flat = json.loads(args[-1])
+    flat = json.loads(args[-3])
     rows = zip(flat[::4], flat[3::4], strict=True)
     told: dict[int, list[str]] = {}
     for index, what, units in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
