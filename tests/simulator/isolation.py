@@ -11,12 +11,16 @@ import channels.batches
 import sync.look
 import sync.push
 import sync.stock.ledger
+import sync.stock.notes
 import sync.stock.worklist
 import sync.storage.store
 from tests.simulator.engine import Engine
 
 #: How many buckets the few SKUs of a run are spread over. More would only cost time.
 BUCKETS = 2
+
+#: From how many rows on these have a note.
+NOTED = 2
 
 
 class _Time:
@@ -39,6 +43,7 @@ def isolated(engine: Engine) -> Iterator[None]:
             stack.enter_context(patch.object(module, "time", _Time(engine)))
         for module in (sync.storage.store, sync.stock.ledger, sync.stock.worklist):
             stack.enter_context(patch.object(module, "BUCKETS", BUCKETS))
+        stack.enter_context(patch.object(sync.stock.notes, "SHORTEST", NOTED))
         logging.disable(logging.CRITICAL)
         try:
             yield

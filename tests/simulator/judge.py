@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sync.context import Context
 from sync.stock.ledger import Movement
 from sync.stock.records import Record, State, state_of
+from tests import notes
 from tests.simulator.plan import Edit, Return
 from tests.simulator.world import World
 
@@ -41,6 +42,7 @@ def faults(world: World, context: Context) -> list[str]:
             found.append(f"{name}: not done with everything: {waiting}")
     if marks := context.ledger.bundles.marks():
         found.append(f"not done with bundles: {marks}")
+    found += notes.faults(context.store.client)
     for record in context.ledger.records(world.plan.skus):
         found += _stock(world, context, record)
         for name, listing in record.listings.items():

@@ -223,6 +223,8 @@ MUTANTS: dict[str, Mutant] = {
         "catalog",
         [("settle", "if result == 'deferred' or redis.call('HGET', key, 'rev') ~= rev then", "if false then")],
     ),
+    "note outlives a write": Mutant("rule 5", "catalog", [("claim", "  note.rouse(key)\n", "")]),
+    "note outlives a change": Mutant("rule 4", "catalog", [("merge", "  note.leave(seen[3], 1)\n", "")]),
     "missing is zero": Mutant(
         "F8",
         "catalog",

@@ -132,15 +132,16 @@ class Simulation:
             finally:
                 with suppress(BaseException):  # it is in the report
                     self.engine.raise_error()
-        counts = self.world.counts + Counter({"crashes": self.engine.crashes})
+        counts = self.world.counts + Counter({"crashes": self.engine.crashes, "known again": self.store.known_again})
         return Report(self.plan, faults, counts, self.trace)
 
     def _open(self) -> None:
-        """A first reading of all channels, the authority first, before anything happens."""
+        """A first reading of all channels, the authority first, and one that is as it was, before anything happens."""
         self.world.calm = True
         authority = self.plan.authority
         self.world.put_file()
-        for name in [authority, *(name for name in self.world.places if name != authority)]:
+        names = [authority, *(name for name in self.world.places if name != authority)]
+        for name in 2 * names:
             pull.pull(self.context, name, self._deadline())
         self.world.calm = False
 

@@ -48,7 +48,7 @@ def test_the_worlds_are_as_wild_as_they_should_be(store: SimStore) -> None:
         "explained",
         "approved",
     )
-    rare += ("in bundles", "why components changed")
+    rare += ("in bundles", "why components changed", "known again")
     assert [what for what in rare if not counts[what]] == []
 
 
