@@ -3,8 +3,12 @@
 ``python -m benchmarks.merge [SKUS ...]``; without numbers 1,000 to 1,000,000. Three channels show every SKU: a till,
 which is the authority, a BigCommerce store whose orders are audited, and Amazon. Each is read in pages of 1,000 rows:
 
-*opens*  every row is new          *same*  nothing has changed, as nearly always
-*1%*     one row in a hundred moves stock      *moves*  every row does
+*opens*        every row is new
+*notes*        nothing has changed, but there are no notes of it yet (``sync/stock/notes.py``)
+*same*         nothing has changed, as nearly always
+*0.1%*, *1%*   one row in a thousand, or in a hundred, moves stock, other ones than in the reading before; they are
+               withheld first and merged then, as the guard has it
+*moves*        every row moves stock
 
 *SKUs/s* counts a SKU once its rows of all three channels are merged, *rows/s* each row; both by processor seconds of
 the worker and of the store together, as if they shared one core, for on a machine with other work the clock on the wall
@@ -26,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from channels import Capabilities, Level
-from sync.stock.ledger import Ledger, Roster, Window
+from sync.stock.ledger import Ledger, Roster, Window, Withhold
 from sync.stock.worklist import Worklist
 from sync.stock.writes import Intent, Writes
 from sync.storage import embedded
@@ -68,14 +72,19 @@ class Shop:
         self.ledger = Ledger(store, Roster("till", ("store", "amazon")))
         self.now_ms = 1_790_000_000_000
 
-    def read(self, channel: str, moves: Callable[[int], int]) -> dict[str, float]:
-        """Merge a full reading; the making of its rows is not counted."""
+    def read(
+        self, channel: str, moves: Callable[[int], int], withhold: Withhold = Withhold.NOTHING
+    ) -> dict[str, float]:
+        """Merge a full reading, and what it withholds after it; the making of its rows is not counted."""
         worker_s = took_s = 0.0
         for start in range(0, self.skus, PAGE):
             rows = [level(channel, number, moves(number)) for number in range(start, min(self.skus, start + PAGE))]
             self.now_ms += STEP_MS
+            window, can = Window(self.now_ms, self.now_ms), CHANNELS[channel]
             cpu, began = time.process_time(), time.perf_counter()
-            self.ledger.merge(channel, rows, Window(self.now_ms, self.now_ms), CHANNELS[channel], cause="a reading")
+            late = self.ledger.merge(channel, rows, window, can, cause="a reading", withhold=withhold).withheld
+            if late:
+                self.ledger.merge(channel, [row.level for row in late], window, can, cause="a reading")
             took_s += time.perf_counter() - began
             worker_s += time.process_time() - cpu
         return {"worker_s": worker_s, "took_s": took_s}
@@ -107,13 +116,22 @@ def _measure(shop: Shop, skus: int) -> Iterator[Row]:
     before_mb, empty = peak_mb(), _used(shop.store)
     rounds: dict[str, Callable[[int], int]] = {
         "opens": lambda _: 0,
+        "notes": lambda _: 0,
         "same": lambda _: 0,
-        "1%": lambda number: int(number % 100 == 0),
+        "0.1% before": lambda number: int(number % 1000 == 0),
+        "0.1%": lambda number: int(number % 1000 <= 1),
+        "1% before": lambda number: int(number % 1000 <= 1 or number % 100 == 2),
+        "1%": lambda number: int(number % 1000 <= 1 or number % 100 in (2, 3)),
         "moves": lambda _: 2,
     }
     for what, moves in rounds.items():
+        withhold = Withhold.MOVES if "%" in what else Withhold.NOTHING
+        if what.endswith("before"):
+            for channel in CHANNELS:
+                shop.read(channel, moves, withhold)
+            continue
         of_store_s, written = store_s(shop.store), _written(shop.store)
-        parts = [shop.read(channel, moves) for channel in CHANNELS]
+        parts = [shop.read(channel, moves, withhold) for channel in CHANNELS]
         of_store_s = store_s(shop.store) - of_store_s
         worker_s = sum(part["worker_s"] for part in parts)
         cpu_s = worker_s + of_store_s
