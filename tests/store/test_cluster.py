@@ -132,7 +132,9 @@ def test_the_records_lie_on_all_nodes(store: TimedStore, ports: list[int]) -> No
     assert min(sizes) > 20
 
 
-def test_a_page_that_is_as_it_was_costs_one_call_for_each_bucket_and_none_to_find_it(store: TimedStore, ports: list[int]) -> None:
+def test_a_page_that_is_as_it_was_costs_one_call_for_each_bucket_and_none_to_find_it(
+    store: TimedStore, ports: list[int]
+) -> None:
     bench = Bench(store)
     levels = [Level(f"SKU-{number}", f"ref-{number}", 1) for number in range(200)]
     for _ in range(2):
