@@ -52,6 +52,19 @@ function note.rouse(key)
   return ended
 end
 
+-- The on hand of a record is about to be dropped, which decides whether the authority's row is counted: on no channel is
+-- its run known again.
+function note.spoil(key)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local name_of_channel = string.match(field, '^(.*):read$')
+    local name = name_of_channel and name_of(redis.call('HGET', key, field))
+    if name then
+      local notes = prefix .. 'notes:' .. name_of_channel
+      redis.call('HSET', notes, name, string.match(redis.call('HGET', notes, name), '^%d+ %d+'))
+    end
+  end
+end
+
 -- The last step: these listings, all at rest, were read again until `ended`; `reads` are their fields. With a name they
 -- are a whole run.
 function note.read(keys, reads, ended, name, proof)

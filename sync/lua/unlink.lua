@@ -1,7 +1,8 @@
 -- What was a bundle is none any longer: how many there are of it was worked out and never counted, so it is not known
 -- until the authority counts it. What was sold of it has long been booked on its components.
 --
--- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, bundles (see link.lua)
+-- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, bundles (see link.lua),
+--          notes:<channel> (see lib_note.lua)
 -- ARGV     1 now ms, 2 number of writable channels, their names, then the former bundles, folded.
 
 local prefix, channel, now = KEYS[1], '', tonumber(ARGV[1])
@@ -10,6 +11,7 @@ for i = 1, tonumber(ARGV[2]) do writable[i] = ARGV[2 + i] end
 
 -- include lib_dirty.lua
 -- include lib_movement.lua
+-- include lib_note.lua
 
 for i = 3 + #writable, #ARGV do
   local bundle = ARGV[i]
@@ -17,6 +19,7 @@ for i = 3 + #writable, #ARGV do
   local on_hand = tonumber(redis.call('HGET', key, 'on_hand') or nil)
   if on_hand then
     move(key, bundle, -on_hand, 0, 'no bundle any longer', 'the settings')
+    note.spoil(key)
     redis.call('HDEL', key, 'on_hand')
   end
   for _, field in ipairs(redis.call('HKEYS', key)) do

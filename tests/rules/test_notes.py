@@ -239,6 +239,17 @@ def test_rows_that_have_become_bundles_are_merged_anew(noted: Stock) -> None:
     assert not noted.known("store", [10] * 4)
 
 
+def test_what_is_no_bundle_any_longer_is_counted_though_the_authority_shows_what_it_did(noted: Stock) -> None:
+    for recipes in (BUNDLES, Recipes()):
+        bundles = Stock(noted.store, ORDERLY, recipes).ledger.bundles
+        bundles.link()
+        bundles.work()
+    assert noted.on_hand(SKUS[-1]) is None
+
+    assert noted.page("till", [10] * 4).counts == {"counted": 1}
+    assert noted.on_hand(SKUS[-1]) == 10
+
+
 def test_a_sku_that_is_twice_on_a_page_has_no_note(noted: Stock) -> None:
     twice = [Level(SKUS[0], f"store-{fold(SKUS[0])}", 10)] * 2
 
@@ -261,6 +272,23 @@ def test_runs_that_have_one_name_share_no_note(noted: Stock, monkeypatch: pytest
 
 def _called_alike(run: Run) -> Run:
     return run._replace(note=("name", run.note[1]))
+
+
+def test_a_change_in_a_long_run_leaves_its_other_parts_known(noted: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "LONGEST", 2)
+    for _ in range(2):
+        noted.page("store", [10] * 4)
+
+    assert noted.known("store", [9, 10, 10, 10])
+
+
+@given(st.integers(0, 500))
+def test_rows_are_parted_evenly_and_none_is_lost(count: int) -> None:
+    rows = list(range(4 * count))
+    parts = notes.parted(rows)
+
+    assert [field for part in parts for field in part] == rows
+    assert all(notes.SHORTEST <= len(part) / 4 <= notes.LONGEST for part in parts) or count < notes.SHORTEST
 
 
 def test_short_runs_have_no_notes(noted: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,9 +326,9 @@ STEP = st.one_of(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(STEP, max_size=25))
+@given(st.lists(STEP, max_size=25), st.sampled_from([2, 4]))
 def test_with_notes_and_without_the_stock_of_record_is_the_same(
-    data_dir: Path, steps: Sequence[tuple[Any, ...]]
+    data_dir: Path, steps: Sequence[tuple[Any, ...]], longest: int
 ) -> None:
     stores = [NotingStore(f"{embedded.url(data_dir)}?db={number}", Clock()) for number in (1, 2)]
     stocks = [Stock(store, ORDERLY, BUNDLES) for store in stores]
@@ -310,7 +338,7 @@ def test_with_notes_and_without_the_stock_of_record_is_the_same(
     for name, *arguments in [*opening, *opening, *steps]:
         answers = []
         for one, shortest in zip(stocks, (2, 10**9), strict=True):
-            with patch.object(notes, "SHORTEST", shortest):
+            with patch.object(notes, "SHORTEST", shortest), patch.object(notes, "LONGEST", longest):
                 answers.append(getattr(one, name)(*arguments))
         assert answers[0] == answers[1]
         assert stocks[0].holds() == stocks[1].holds()
@@ -340,7 +368,7 @@ def test_every_script_that_takes_a_listing_out_of_rest_breaks_its_note() -> None
         for name, text in scripts.items()
         if not name.startswith("lib_") and "'sku:'" in text and re.search("'H(SET|SETNX|DEL|INCRBY)'", text)
     }
-    breaking = {name for name in change_records if re.search(r"note\.(rouse|leave)\(", scripts[name])}
+    breaking = {name for name in change_records if re.search(r"note\.(rouse|leave|spoil)\(", scripts[name])}
 
     assert change_records - breaking == set(NEVER_FROM_REST)
-    assert breaking == {"merge", "claim", "forget", "park", "absent", "rename"}
+    assert breaking == {"merge", "claim", "forget", "park", "absent", "rename", "unlink"}
