@@ -198,9 +198,9 @@ class Ledger:
             rows[bucket] += (folded, sku.strip(), ref, units)
             merged.rows += 1
         read = [
-            notes.run(bucket, flat, self._kin(flat), authority=channel == self.roster.authority)
+            notes.run(bucket, part, self._kin(part), authority=channel == self.roster.authority)
             for bucket, flat in rows.items()
-            if flat
+            for part in notes.parted(flat)
         ]
         changed = notes.changed(self.store, channel, read, began_ms, ended_ms)
         calls = [Call([bucket_prefix(run.bucket)], [*head, *run.kin, run.text, *run.note]) for run in changed]
