@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from channels.errors import ChannelError
 from sync.context import Context
 from sync.deadline import Deadline
-from sync.pull import read_refs
+from sync.pull import figures_of, read_refs
 from sync.stock.ledger import Merged
 from sync.stock.worklist import Crowd
 
@@ -102,7 +102,7 @@ def refresh(
         writes = worklist.due_writes(name, now_ms, GATHER)
         if not marked and not writes:
             if merged.rows:
-                log.info("%s: %d listings read again: %s", name, merged.rows, dict(merged.counts))
+                log.info("%s: %d listings read again: %s", name, merged.rows, figures_of(merged))
             return True
         if len(marked) + len(writes) < channel.capabilities.read_batch and pace():
             continue

@@ -104,8 +104,9 @@ class _Doctor:
             return
         applied = History(self._folder.state).applied()
         if applied is None:
-            advice = f"Have the till export a file that matches {self._settings.pattern}."
-            yield Finding(Severity.NOTE if waiting else Severity.WARNING, "files", "no count was ever taken", advice)
+            if not waiting:
+                advice = f"Have the till export a file that matches {self._settings.pattern}."
+                yield Finding(Severity.WARNING, "files", "no count was ever taken", advice)
             return
         age = now - applied.as_of
         what = f"the newest count is {applied.name}, {_age(age)} old"

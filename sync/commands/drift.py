@@ -11,7 +11,7 @@ from celery.bin.base import CeleryCommand
 
 from sync.commands import completion
 from sync.commands.listing import Cell, in_colour, print_list
-from sync.commands.output import context_of, json_option, one_line_errors, print_json
+from sync.commands.output import context_of, json_option, one_line_errors, print_json, unread
 from sync.views.doctor import words_of
 from sync.views.drift import ADVICE, PASSING, Drift, Kind, drifts
 
@@ -33,14 +33,18 @@ def drift(ctx: click.Context, channel: str | None, as_json: bool) -> None:
     context = context_of(ctx)
     kinds: Counter[Kind] = Counter()
     units: Counter[Kind] = Counter()
-    found = _counted(drifts(context, list(context.named(channel))), kinds, units)
+    names = list(context.named(channel))
+    found = _counted(drifts(context, names), kinds, units)
     if as_json:
         print_json(row.as_row() for row in found)
     else:
         _print(found, context.store.now_ms())
         for kind in sorted(kinds, key=list(Kind).index):
             click.echo(f"{kind.value}: {kinds[kind]} listings, {units[kind]} units; {ADVICE[kind]}")
-        if not kinds:
+        strange = [name for name in names if not context.ledger.listings(name)]
+        for name in strange:
+            click.echo(unread(name))
+        if not kinds and strange != names:
             click.echo("Every listing shows its target.")
     ctx.exit(int(any(kind not in PASSING for kind in kinds)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from celery.bin.base import CeleryCommand
 from rich.text import Text
@@ -52,6 +54,7 @@ def _print(found: Explanation) -> None:
         rows.add_row(step.rule, figure(step.units), Text(step.words), Text(step.source))
     out.print(rows)
     view, read_ms = found.view, found.read_ms
-    shows = f", shows {view.level} by a reading of {explaining.when(read_ms)}" if view and read_ms else ""
+    read = f"{datetime.fromtimestamp(read_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if read_ms else ""
+    shows = f", shows {view.level} by a reading of {read}" if view and read else ""
     out.print(Text(f"target {figure(found.target.units)}{shows}"))
     out.print(Text(found.words))

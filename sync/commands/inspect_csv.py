@@ -71,6 +71,8 @@ def _print(found: Inspection) -> None:
         for sku, units in found.taste:
             taste.add_row(Text(sku), f"{units:+d}" if is_journal else str(units))
         out.print(taste)
+        if found.levels > len(found.taste):
+            out.print(Text(f"and {found.levels - len(found.taste)} more"))
     for report in found.reports[:SHOWN]:
         out.print(Text(f"line {report.line}: {report.reason}"))
     if len(found.reports) > SHOWN:

@@ -120,3 +120,8 @@ def table(title: str | None, columns: Sequence[str], *, right: Sequence[str] = (
 def figure(value: object) -> str:
     """A number, or a dash where there is none."""
     return "–" if value is None else str(value)
+
+
+def unread(channel: str) -> str:
+    """That nothing can be said of a channel yet."""
+    return f"{channel}: no listing of it is known yet. Run: celery -A sync reconcile --watch"

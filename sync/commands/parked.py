@@ -9,6 +9,7 @@ from sync.bells import Bells
 from sync.commands import completion
 from sync.commands.listing import Cell, print_list
 from sync.commands.output import app_of, context_of, figure, json_option, one_line_errors, print_json
+from sync.commands.stock import named
 from sync.stock.records import State
 from sync.storage.store import fold
 from sync.views.stock import HeldView, held, held_row
@@ -56,12 +57,15 @@ def retry(ctx: click.Context, skus: tuple[str, ...], channel: str | None) -> Non
     """Try parked listings again: all of them, or those of the SKUs named."""
     app = app_of(ctx)
     context = app.context
+    known = named(context, skus)
     freed = 0
     for name in context.named(channel):
-        names = [fold(sku) for sku in skus] or [
+        names = [record.folded for record in known] or [
             fold(view.sku) for view in held(context, context.ledger.every_record()) if view.channel == name
         ]
         freed += context.writes.retry(name, names, context.store.now_ms())
     if freed:
         Bells(app).ring_for_dirty()
-    click.echo(f"{freed} parked listings are tried again." if freed else "Nothing of this is parked.")
+        click.echo(f"{freed} parked listings are tried again.")
+    else:
+        click.echo("Nothing of this is parked." if skus or channel else "Nothing is parked.")

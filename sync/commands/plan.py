@@ -13,7 +13,7 @@ from rich.text import Text
 from sync.bells import Bells
 from sync.commands import completion
 from sync.commands.listing import Cell, in_colour, print_list
-from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json
+from sync.commands.output import app_of, console, context_of, figure, json_option, one_line_errors, print_json, unread
 from sync.context import Context
 from sync.guard.verdicts import Verdict
 from sync.guard.verdicts import apply as verdicts_of
@@ -115,5 +115,7 @@ def _summary(context: Context, name: str, totals: Counter[tuple[str, str]]) -> s
     words = f"{name}: {writes} writes: {', '.join(f'{n} {which}' for which, n in counts.items() if n)}"
     if not context.channel(name).capabilities.writes:
         return f"{name}: is only read"
+    if not context.ledger.listings(name):
+        return unread(name)
     pause = context.pauses.of(name)
     return (words if writes else f"{name}: nothing to write") + (f" ({pause.words})" if pause else "")

@@ -38,14 +38,19 @@ def stock(ctx: click.Context, skus: tuple[str, ...], as_json: bool) -> None:
     Where a channel does not show its target, the table says what it shows, what it should show, and why not.
     """
     context = context_of(ctx)
-    records: Iterable[Record] = _named(context, skus) if skus else context.ledger.every_record()
+    records: Iterable[Record] = named(context, skus) if skus else context.ledger.every_record()
     if as_json:
         print_json(stock_rows(context, records))
     else:
         _print(context, records)
 
 
-def _named(context: Context, skus: Sequence[str]) -> list[Record]:
+def named(context: Context, skus: Sequence[str]) -> list[Record]:
+    """The records of SKUs that somebody has typed.
+
+    Raises:
+        click.ClickException: some are known on no channel.
+    """
     records = context.ledger.records(list(dict.fromkeys(fold(sku) for sku in skus)))
     known = {record.folded for record in records}
     strangers = [sku for sku in skus if fold(sku) not in known]

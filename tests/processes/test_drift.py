@@ -7,6 +7,15 @@ import json
 from tests.processes.conftest import Shop
 
 
+def test_nothing_is_said_of_what_was_never_read(shop: Shop) -> None:
+    unread = "".join(
+        f"{name}: no listing of it is known yet. Run: celery -A sync reconcile --watch\n"
+        for name in ("store", "amazon")
+    )
+    assert shop.run("drift").out == unread
+    assert shop.run("plan").out == unread
+
+
 def test_drift_names_what_is_held_and_why_and_passes_when_it_is_mended(shop: Shop) -> None:
     shop.store.store.add("A", 5)
     shop.amazon.account.put("A", 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.processes.conftest import Shop
 
@@ -24,6 +25,7 @@ def test_a_rule_reaches_the_channel_and_is_told_of(shop: Shop) -> None:
     told = shop.run("explain", "MUG", "amazon").out
     assert "2 kept back" in told
     assert "it shows its target" in told
+    assert re.search(r"target 7, shows 7 by a reading of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", told, re.MULTILINE)
     assert shop.run("explain", "NOBODY", "amazon").err == "Error: NOBODY is not known on any channel\n"
     (opened,) = json.loads(shop.run("history", "MUG", "--json").out)
     assert set(opened) >= {"id", "sku", "at", "units", "on_hand", "revision", "channel", "why", "cause", "level"}

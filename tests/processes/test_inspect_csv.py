@@ -28,6 +28,15 @@ def test_a_file_that_would_be_refused_says_why_and_changes_nothing(shop: Shop) -
     assert file.read_text("utf-8") == 'sku,quantity\n"MUG,3\n'
 
 
+def test_levels_that_are_not_shown_are_counted(shop: Shop) -> None:
+    file = shop.folder / "stock.csv"
+    file.write_text("sku,quantity\n" + "".join(f"MUG-{number:02},3\n" for number in range(13)), "utf-8")
+    told = shop.run("inspect-csv", str(file)).out
+    assert "MUG-09" in told
+    assert "MUG-10" not in told
+    assert "\nand 3 more\n" in told
+
+
 def test_a_channel_of_the_settings_reads_by_its_own_columns(shop: Shop) -> None:
     till = '\n[channels.till]\ntype = "pos_csv"\npath = "pos"\nsku_column = "code"\nquantity_column = "left"\n'
     shop.configure(shop.settings + till)

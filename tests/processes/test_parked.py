@@ -24,8 +24,11 @@ def test_a_refused_listing_is_shown_and_tried_again_on_demand(shop: Shop) -> Non
         assert shop.amazon.account.shown("CUP") == 10  # a bad row stops only itself
 
         shop.amazon.account.relent("MUG")
+        ran = shop.run("retry", "mugg")
+        assert (ran.code, ran.err) == (1, "Error: mugg: not known on any channel\n")
         ran = shop.run("retry", "mug")
         assert "1 parked listings" in ran.out
         assert shop.run("reconcile", "--watch", "--timeout", "40").code == 0
     assert shop.amazon.account.shown("MUG") == 10
     assert json.loads(shop.run("parked", "--json").out) == []
+    assert shop.run("retry").out == "Nothing is parked.\n"

@@ -124,7 +124,8 @@ def test_a_port_that_is_taken_is_told_in_one_line(shop: Shop) -> None:
         for command in ("serve", "up"):
             ran = shop.run(command, "--host", "0.0.0.0", "--port", port)
             assert ran.code == 1
-            assert ran.err.strip() == f"Error: cannot listen on 0.0.0.0:{port}: Address already in use"
+            assert ran.err.startswith(f"Error: cannot listen on 0.0.0.0:{port}: Address already in use. ")
+            assert "--port" in ran.err
 
 
 def test_under_any_gunicorn_wrong_settings_are_one_line(shop: Shop) -> None:

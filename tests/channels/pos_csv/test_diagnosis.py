@@ -60,6 +60,11 @@ def test_a_till_that_never_exported_is_a_warning(shop: Shop) -> None:
     assert found(shop.channel(), "files") == [("warning", "no count was ever taken")]
 
 
+def test_a_till_whose_first_file_waits_is_not_asked_to_export_one(shop: Shop, table) -> None:
+    shop.drop("stock.csv", table(A=3), age_s=60)
+    assert found(shop.channel(), "files") == []
+
+
 def test_a_till_that_exports_no_longer_is_a_warning(shop: Shop, table, clock: Clock) -> None:
     shop.drop("stock.csv", table(A=3))
     shop.read()
@@ -71,7 +76,7 @@ def test_a_till_that_exports_no_longer_is_a_warning(shop: Shop, table, clock: Cl
 
 def test_files_that_nobody_takes_are_a_warning(shop: Shop, table) -> None:
     shop.drop("stock.csv", table(A=3), age_s=WAITING.total_seconds() + 60)
-    (severity, what), _ = found(shop.channel(), "files")
+    ((severity, what),) = found(shop.channel(), "files")
     assert severity == "warning"
     assert "1 waiting for more than an hour: stock.csv" in what
 
