@@ -18,6 +18,7 @@ from sync.commands.output import app_of, one_line_errors
 from sync.guard.holds import Kind
 from sync.legible import shown
 from sync.readings import Pulls
+from sync.stock import recovery
 from sync.views.progress import ChannelProgress, progress
 from sync.views.stock import held
 
@@ -46,6 +47,8 @@ def reconcile(ctx: click.Context, channel: str | None, watch: bool, timeout: flo
     if not watch:
         click.echo(f"Asked for {', '.join(names)}. See how it goes: celery -A sync stock")
         return
+    if recovery.under_way(app.context.store):
+        click.echo("A recovery is under way: nothing is written before all that happened has been found.")
     found = watch_progress(app, names, asked_ms, timeout)
     for one in found:
         if one.trouble:

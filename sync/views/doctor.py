@@ -19,6 +19,7 @@ from redis.cluster import RedisCluster
 from channels.diagnosis import CLOCK_S, Finding, Severity, some
 from sync.context import Context
 from sync.readings import Pulls
+from sync.stock import recovery
 from sync.storage.store import Store
 
 if TYPE_CHECKING:
@@ -132,6 +133,21 @@ def store(found: Store) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "clock", what, "Have the clocks of both machines set by NTP.")
     else:
         yield Finding(Severity.OK, "clock", "agrees with ours")
+    yield from recovering(found, told_ms)
+
+
+def recovering(found: Store, now_ms: int) -> Iterator[Finding]:
+    """Is a recovery under way, so that nothing is written?"""
+    now = recovery.under_way(found)
+    if now is None:
+        return
+    if now.phase == "marking":
+        what = "was begun and is not done: no channel is read or written"
+        yield Finding(Severity.ERROR, "recovery", what, "With all workers stopped run again: celery -A sync recover")
+        return
+    since = words_of(timedelta(milliseconds=now_ms - now.began_ms))
+    what = f"under way for {since}: nothing is written before all that happened has been found"
+    yield Finding(Severity.WARNING, "recovery", what, "It ends by itself, once every channel and its orders are read.")
 
 
 def _about(store: Store) -> dict[str, dict[str, Any]]:

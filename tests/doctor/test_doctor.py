@@ -19,6 +19,7 @@ from channels.services import Quota
 from sync.errors import UnknownChannel
 from sync.guard.holds import Kind
 from sync.readings import Pulls
+from sync.stock import recovery
 from sync.storage import embedded
 from sync.storage.store import Store
 from sync.views import doctor
@@ -61,6 +62,19 @@ def test_a_store_that_would_lose_stock_is_found_out(told: dict[str, object], sev
 
 def test_a_store_whose_clock_is_off_is_a_warning(store: Store) -> None:
     assert ("warning", "clock") in bad(list(doctor.store(store)))  # it has the tests' clock
+
+
+def test_a_recovery_is_told_of_until_it_is_over(town: Town) -> None:
+    store = town.context.store
+    assert list(doctor.recovering(store, store.now_ms())) == []
+    recovery.begin(town.context)
+    assert bad(list(doctor.recovering(store, store.now_ms()))) == [("warning", "recovery")]
+    store.client.set(recovery.KEY, f"marking {store.now_ms()}")
+    (died,) = doctor.recovering(store, store.now_ms())
+    assert died.severity is Severity.ERROR
+    assert "celery -A sync recover" in died.advice
+    recovery.end(town.context)
+    assert list(doctor.recovering(store, store.now_ms())) == []
 
 
 def test_a_channel_that_fares_well_is_said_to(town: Town) -> None:
