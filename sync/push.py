@@ -79,7 +79,7 @@ def push(
         context: What to work with.
         name: The channel.
         deadline: When to leave the rest to another task.
-        news: Called when a look before a write has moved stock, so that the other channels hear of it.
+        news: Called when a look before a write has moved stock, or may have, so that the other channels hear of it.
         pace: Called before a batch that is not full, and brings nothing to zero; true where it has waited, and more
             may be dirty by now.
 
@@ -130,7 +130,11 @@ def _push(
                 break
             with budget.urgency(NEEDS[need]):
                 if seen is None or not seen.covers(batch):
-                    seen = look(context, channel, batch, list(chain.from_iterable(parts[place + 1 :])))
+                    try:
+                        seen = look(context, channel, batch, list(chain.from_iterable(parts[place + 1 :])))
+                    except ChannelError:
+                        news()  # calls before the one that failed may have brought some
+                        raise
                     if seen.news:
                         news()
                 _forget(tried, _push_batch(context, channel, batch, seen, pushed))

@@ -19,7 +19,7 @@ from sync.settings import FILE_VARIABLE
 from sync.storage import embedded
 from sync.turns import Turn
 from sync.views.progress import progress
-from tests.conftest import Town, unreachable
+from tests.conftest import STORE, Town, unreachable
 
 #: Celery reads its settings before it lets anybody call a task.
 FILE = """
@@ -89,6 +89,24 @@ def test_a_sale_that_a_look_before_a_write_finds_is_rung_for_on_the_other_channe
     pull(town.context, "till", Deadline(60))
     town.store.shop.sell("A", 2)
 
+    belfry.rung += [("sync.push", "store")]
+    assert belfry.run_all(at_most=50) == [("sync.push", "store"), ("sync.push", "market")]
+    assert town.market.shop.shown("A") == 5
+
+
+def test_a_sale_that_half_a_look_before_a_write_finds_is_rung_for(belfry: Belfry) -> None:
+    """The call after the one that shows it fails, so that nothing is written here."""
+    town = counted(belfry.town)
+    town.store._capabilities = replace(STORE, read_batch=1)
+    for sku in "AB":
+        town.till.shop.sell(sku, 3)
+    pull(town.context, "till", Deadline(60))
+    town.store.shop.sell("A", 2)
+
+    def fail_from_now_on() -> None:
+        town.store.shop.trouble = unreachable()
+
+    town.store.shop.before_page = fail_from_now_on
     belfry.rung += [("sync.push", "store")]
     assert belfry.run_all(at_most=50) == [("sync.push", "store"), ("sync.push", "market")]
     assert town.market.shop.shown("A") == 5
