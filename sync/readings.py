@@ -143,6 +143,7 @@ class Pulls:
         ended: dict[str, str | int] = {"finished": now_ms, "finished_began": state.began_ms, "last_rows": state.rows}
         if believed:
             ended |= {"last_errors": state.figures.errors, "believed": state.began_ms, "believed_way": state.way}
+            gone.append("changed")  # it is older, whatever a clock says that was set back since
         return self._note(channel, state.began_ms, ended, *gone, under_way=True)
 
     def begin_changes(self, channel: str, now_ms: int) -> None:

@@ -310,6 +310,14 @@ def test_a_channel_of_which_nothing_is_known_is_read_whole(town: Town) -> None:
     assert was_full(town)
 
 
+def test_once_the_clock_was_set_back_one_full_reading_is_enough(town: Town) -> None:
+    read(town)
+    assert state(town).changed_ms
+    town.context.store.clock.advance(-3600)  # type: ignore[attr-defined]
+    assert was_full(town)
+    assert not was_full(town)
+
+
 # --- the guard
 
 
