@@ -101,6 +101,8 @@ class Watch:
         if words:
             doubted = (level for chunk in self._shelf.chunks() for level in chunk.levels)
             hold_reading(self.context, name, words, found, self._sample, doubted, full=shows_all)
+            if not self.whole:
+                self.context.store.client.delete(_tally_key(name))  # the hold has counted them
             self._shelf.clear()
             return False
         self._merge_kept()

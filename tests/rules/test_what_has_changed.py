@@ -356,6 +356,20 @@ def test_what_hints_and_it_show_fall_to_zero_is_seen_as_one(town: Town) -> None:
     assert [hold.kind for hold in town.context.holds.open_ones()] == [Kind.READING]
 
 
+def test_what_a_hold_of_it_has_counted_is_not_counted_again_with_the_next_hint(town: Town) -> None:
+    for sku in SKUS[:18]:
+        town.store.shop.put(sku, 0)
+    town.context.worklist.mark("store", REFS[:8], town.context.store.now_ms())
+    refresh(town.context, "store", Deadline(60))
+    town.store.shop.changed = REFS[8:17]
+    assert not was_full(town)
+    town.context.worklist.mark("store", REFS[17:18], town.context.store.now_ms())
+    refresh(town.context, "store", Deadline(60))
+
+    (hold,) = town.context.holds.open_ones()
+    assert hold.figures.zeroed == 18
+
+
 def test_while_hints_are_held_all_is_read(town: Town) -> None:
     for sku in SKUS[:20]:
         town.store.shop.put(sku, 0)
