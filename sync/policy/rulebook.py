@@ -55,7 +55,7 @@ def _mark_all(context: Context, channel: str, deadline: Deadline) -> None:
             _ = deadline.over  # says that we are alive; half of it would have to be done again
     context.store.client.set(_key(channel), context.policy.digest(channel))
     if marked:
-        log.info("%s: its rules have changed; %d listings are looked at again", channel, marked)
+        log.info("%s: its rules are new or have changed; %d listings are looked at again", channel, marked)
 
 
 def _key(channel: str) -> str:
