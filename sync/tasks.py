@@ -284,8 +284,8 @@ def _guarded(task: str, channel: str, one_round: Callable[[Deadline], bool], *, 
         context.breaker.failed(channel, bug, context.store.now_ms(), writing=task == "sync.push")
         raise
     else:
-        # a round that had nothing to ask says nothing about the channel; that of a pull always asks
-        asked = calls_made() > before or task == "sync.pull"
+        # a round that had nothing to ask says nothing about the channel; a pull always asks, but not for unknown SKUs
+        asked = calls_made() > before or (task == "sync.pull" and alone)
         ended = context.breaker.worked(channel) if asked else None
         if not asked and leave is Leave.TO_TRY:
             context.breaker.not_tried(channel)

@@ -124,6 +124,15 @@ def test_a_pull_that_found_another_at_work_says_nothing_about_the_channel(belfry
     assert not Pulls(context.store).state("store").began_ms
 
 
+def test_a_pull_of_skus_that_are_not_known_there_says_nothing_about_the_channel(belfry: Belfry) -> None:
+    context = counted(belfry.town).context
+    trouble = context.breaker.failed("store", unreachable(), context.store.now_ms())
+    context.store.clock.advance(400)  # type: ignore[attr-defined]
+
+    tasks.pull(channel="store", skus=["NOWHERE"])
+    assert context.breaker.trouble("store") == trouble
+
+
 def test_a_task_that_finds_another_at_work_leaves_what_is_due_to_it(belfry: Belfry) -> None:
     """What it rang for would find the same, and ring again, for as long as the other works."""
     context = counted(belfry.town).context
