@@ -1,5 +1,5 @@
 -- What was a bundle is none any longer: how many there are of it was worked out and never counted, so it is not known
--- until the authority counts it. What was sold of it has long been booked on its components.
+-- until the authority counts it. What was sold of it has been booked on its components before (sync/stock/bundles.py).
 --
 -- KEYS[1]  prefix of the bucket; uses sku:<folded>, movements, dirty:<channel>, bundles (see link.lua),
 --          notes:<channel> (see lib_note.lua)

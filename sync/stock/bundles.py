@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
-from sync.stock.recipes import Part, Recipe, Recipes
+from sync.stock.recipes import Part, Recipe, Recipes, parts_of
 from sync.storage.store import BUCKETS, Call, Store, bucket_of, bucket_prefix
 
 #: How many marks of each bucket are worked off together.
@@ -85,12 +85,28 @@ class Bundles:
         pipeline = self.store.client.pipeline(transaction=False)
         for bucket in range(BUCKETS):
             pipeline.smembers(f"{bucket_prefix(bucket)}bundles")
-        gone = [sorted(noted - self.recipes.bundles.keys()) for noted in pipeline.execute()]
+        noted: list[set[str]] = pipeline.execute()
+        self._book(self._outdated(sorted(set().union(*noted))))  # whoever sold them may have died before
+        gone = [sorted(mine - self.recipes.bundles.keys()) for mine in noted]
         now_ms = self.store.now_ms() if any(gone) else 0
         calls = [
             Call([bucket_prefix(bucket)], [now_ms, *self._writable, *mine]) for bucket, mine in enumerate(gone) if mine
         ]
         self.store.run("unlink", calls)
+
+    def _outdated(self, noted: Sequence[str]) -> list[Recipe]:
+        """Those of these bundles that are made otherwise now, or are none any longer: as the store has them."""
+        pipeline = self.store.client.pipeline(transaction=False)
+        for bundle in noted:
+            pipeline.hget(_record(bundle), "bundle:recipe")
+        texts = dict(zip(noted, pipeline.execute(), strict=True))
+        others = [name for name, text in texts.items() if text and text != str(self.recipes.bundles.get(name))]
+        for bundle in others:
+            pipeline.hkeys(_record(bundle))
+        return [
+            Recipe(name, name, tuple(part for part in parts_of(texts[name]) if f"bundle:since:{part.folded}" in fields))
+            for name, fields in zip(others, pipeline.execute(), strict=True)
+        ]
 
     def work(self) -> None:
         """Work off all marks. Costs one look where nothing is marked, and nothing where there are no bundles."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,12 @@ class Recipe(NamedTuple):
 
     def __str__(self) -> str:
         return ", ".join(f"{part.units} {part.sku}" for part in self.parts)
+
+
+def parts_of(text: str) -> list[Part]:
+    """The components in the text of a recipe."""
+    found = (part.split(" ", 1) for part in re.split(r", (?=\d+ )", text))
+    return [Part(fold(sku), sku, int(units)) for units, sku in found]
 
 
 class Recipes:

@@ -244,6 +244,25 @@ def test_what_is_no_bundle_any_longer_is_not_known_until_the_authority_counts_it
     assert "box" in after.dirty("market")
 
 
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [(Recipes([recipe("SIX", TEA=6)]), None), (Recipes(), None), (Recipes([recipe("BOX", MUG=1)]), 3)],
+    ids=["one is left", "none is left", "another recipe"],
+)
+def test_what_was_sold_of_a_bundle_is_booked_though_its_seller_died_and_its_recipe_is_gone(
+    bench: Bench, store: TimedStore, monkeypatch: pytest.MonkeyPatch, now: Recipes, left: int | None
+) -> None:
+    open_all(bench)
+    monkeypatch.setattr(bench.ledger.bundles, "work", lambda: None)
+    bench.read("store", 1, "BOX")
+    after = Bench(store, recipes=now)
+    after.read("store", 1, "BOX")
+
+    assert on_hand_of(after, "MUG", "TEA", "BOX") == [3, 16, left]
+    Bench(store, recipes=now).read("store", 1, "BOX")
+    assert on_hand_of(after, "MUG", "TEA", "BOX") == [3, 16, left]
+
+
 def test_a_bundle_that_was_none_for_a_while_shows_what_its_components_allow_now(
     bench: Bench, store: TimedStore
 ) -> None:
