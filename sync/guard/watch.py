@@ -207,9 +207,16 @@ def merge(
     withhold: Withhold = Withhold.NOTHING,
 ) -> Merged:
     """Merge rows that were read in a window."""
-    now_ms = context.store.now_ms()
     merged = context.ledger.merge(
-        channel.name, levels, window, channel.capabilities, cause=cause, now_ms=now_ms, withhold=withhold
+        channel.name,
+        levels,
+        window,
+        channel.capabilities,
+        cause=cause,
+        now_ms=context.store.now_ms(),
+        withhold=withhold,
+        # what is read singly, or merged late, comes in no run that comes again
+        noted=withhold in (Withhold.MOVES, Withhold.CHANGES),
     )
     if moved := merged.counts["moved"] + merged.counts["counted"]:
         context.counters.add("movements", channel.name, by=moved)

@@ -156,10 +156,12 @@ class Ledger:
         why: str = "changed",
         now_ms: int | None = None,
         withhold: Withhold = Withhold.NOTHING,
+        noted: bool = True,
     ) -> Merged:
         """Merge a reading (rules 3, 4, 5, 7 and 12), in two round trips. Merging it again changes nothing.
 
-        Rows that read as they did are known by their notes (:mod:`sync.stock.notes`), and that is all of them.
+        Rows that read as they did are known by their notes (:mod:`sync.stock.notes`), and that is all of them; not
+        where ``noted`` says that no reading is to be expected that shows the same rows together.
         Rows that are withheld are merged later, with the window in which they were read; those that the world has
         overtaken by then are skipped like any late reading.
         """
@@ -198,9 +200,9 @@ class Ledger:
             rows[bucket] += (folded, sku.strip(), ref, units)
             merged.rows += 1
         read = [
-            notes.run(bucket, part, self._kin(part), authority=channel == self.roster.authority)
+            notes.run(bucket, part, self._kin(part), authority=channel == self.roster.authority, noted=noted)
             for bucket, flat in rows.items()
-            for part in notes.parted(flat)
+            for part in (notes.parted(flat) if noted else filter(None, [flat]))
         ]
         changed = notes.changed(self.store, channel, read, began_ms, ended_ms)
         calls = [Call([bucket_prefix(run.bucket)], [*head, *run.kin, run.text, *run.note]) for run in changed]
@@ -227,7 +229,15 @@ class Ledger:
                     )
         if renamed:
             again = self.merge(
-                channel, renamed, window, capabilities, cause=cause, why=why, now_ms=now_ms, withhold=withhold
+                channel,
+                renamed,
+                window,
+                capabilities,
+                cause=cause,
+                why=why,
+                now_ms=now_ms,
+                withhold=withhold,
+                noted=noted,
             )
             merged.join(again)
         return merged

@@ -45,10 +45,12 @@ def parted(rows: Sequence[str | int]) -> list[Sequence[str | int]]:
     return [rows[start : start + length] for start in range(0, len(rows), length)]
 
 
-def run(bucket: int, rows: Sequence[str | int], kin: Sequence[str | int], *, authority: bool) -> Run:
-    """A run and its note: a digest of all that decides whether its rows are plainly the same."""
+def run(
+    bucket: int, rows: Sequence[str | int], kin: Sequence[str | int], *, authority: bool, noted: bool = True
+) -> Run:
+    """A run and its note, if it is to have one: a digest of all that decides whether its rows are plainly the same."""
     text, note = json.dumps(rows), ("", "")
-    if len(rows) >= 4 * SHORTEST and 4 * len(set(rows[::4])) == len(rows):
+    if noted and len(rows) >= 4 * SHORTEST and 4 * len(set(rows[::4])) == len(rows):
         decides = f"{json.dumps([authority, kin])} {text}"
         digest = hashlib.blake2b(decides.encode(), digest_size=16).hexdigest()
         note = digest[:NAME], digest[NAME:]
