@@ -16,7 +16,7 @@ for i = 1, tonumber(ARGV[2]) do writable[i] = ARGV[2 + i] end
 for i = 3 + #writable, #ARGV do
   local bundle = ARGV[i]
   local key = prefix .. 'sku:' .. bundle
-  local on_hand = tonumber(redis.call('HGET', key, 'on_hand') or nil)
+  local on_hand = tonumber(redis.call('HGET', key, 'on_hand'))
   if on_hand then
     move(key, bundle, -on_hand, 0, 'no bundle any longer', 'the settings')
     note.spoil(key)

@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
-from sync.stock.recipes import Part, Recipe, Recipes, parts_of
+from sync.stock.recipes import Part, Recipe, Recipes, read_back
 from sync.storage.store import BUCKETS, Call, Store, bucket_of, bucket_prefix
 
 #: How many marks of each bucket are worked off together.
 GATHER = 50
+
+#: What the fields of a bundle's record begin with that say when each component came into the recipe.
+SINCE = "bundle:since:"
 
 #: How far back the movements of a bundle are looked for; what is older is booked as one.
 FAR = 100
@@ -104,8 +107,8 @@ class Bundles:
         for bundle in others:
             pipeline.hkeys(_record(bundle))
         return [
-            Recipe(name, name, tuple(part for part in parts_of(texts[name]) if f"bundle:since:{part.folded}" in fields))
-            for name, fields in zip(others, pipeline.execute(), strict=True)
+            read_back(bundle, texts[bundle], {field.removeprefix(SINCE) for field in fields if field.startswith(SINCE)})
+            for bundle, fields in zip(others, pipeline.execute(), strict=True)
         ]
 
     def work(self) -> None:
@@ -182,7 +185,7 @@ class Bundles:
     def _heads(self, bundles: Sequence[Recipe]) -> list[_Head]:
         pipeline = self.store.client.pipeline(transaction=False)
         for recipe in bundles:
-            since = (f"bundle:since:{part.folded}" for part in recipe.parts)
+            since = (SINCE + part.folded for part in recipe.parts)
             pipeline.hmget(_record(recipe.folded), ["rev", "bundle:own", "bundle:last", *since])
         return [
             _Head(Count(int(rev or 0), int(own or 0)), last or "", [Count.parse(text) for text in since])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +33,16 @@ class Recipe(NamedTuple):
         return ", ".join(f"{part.units} {part.sku}" for part in self.parts)
 
 
-def parts_of(text: str) -> list[Part]:
-    """The components in the text of a recipe."""
-    found = (part.split(" ", 1) for part in re.split(r", (?=\d+ )", text))
-    return [Part(fold(sku), sku, int(units)) for units, sku in found]
+def read_back(bundle: str, text: str, components: Set[str]) -> Recipe:
+    """A recipe from its text. ``bundle``, ``components``: folded SKUs, without which the text may be read otherwise."""
+    parts, words = list[Part](), ""
+    for piece in re.split(r", (?=\d+ )", text):
+        words = f"{words}, {piece}" if words else piece
+        units, sku = words.split(" ", 1)
+        if fold(sku) in components:
+            parts.append(Part(fold(sku), sku, int(units)))
+            words = ""
+    return Recipe(bundle, bundle, tuple(parts))
 
 
 class Recipes:

@@ -263,6 +263,22 @@ def test_what_was_sold_of_a_bundle_is_booked_though_its_seller_died_and_its_reci
     assert on_hand_of(after, "MUG", "TEA", "BOX") == [3, 16, left]
 
 
+def test_a_component_whose_sku_reads_like_the_rest_of_a_recipe_is_booked_too(
+    bench: Bench, store: TimedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cup = "CUP, 2 HANDLES"
+    before = Bench(store, recipes=Recipes([recipe("BOX", MUG=1, **{cup: 3})]))
+    for sku, units in (("MUG", 5), (cup, 20)):
+        before.counted(units, sku)
+    before.read("store", 5, "BOX")
+    monkeypatch.setattr(before.ledger.bundles, "work", lambda: None)
+    before.read("store", 4, "BOX")
+    after = Bench(store)
+    after.read("store", 4, "BOX")
+
+    assert on_hand_of(after, "MUG", cup) == [4, 17]
+
+
 def test_a_bundle_that_was_none_for_a_while_shows_what_its_components_allow_now(
     bench: Bench, store: TimedStore
 ) -> None:
