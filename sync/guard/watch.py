@@ -72,7 +72,9 @@ class Watch:
         if page.document is not None:
             return self._take_of_file(page, page.document, window, cause)
         known = self.figures.known
-        merged = self._merge(page.levels, window, cause, self._judged if known else Withhold.NOTHING)
+        merged = self._merge(
+            page.levels, window, cause, self._judged if known else Withhold.NOTHING, noted=known > 0 and self._shows_all
+        )
         self.figures = _count(self.figures, page, merged)
         at_once = 0 if self._doubted else max(self._limits.min_listings, AT_ONCE * known)
         if merged.withheld and self.figures.changed <= at_once:
@@ -89,7 +91,7 @@ class Watch:
         if self._file is not None:  # its last page never came: it is given again whole
             self._shelf.clear()
             self._file = None
-        shows_all = self.whole and self.channel.capabilities.read_batch > 0
+        shows_all = self._shows_all
         found = self.figures._replace(
             missing=max(0, self.context.ledger.listings(name) - rows) if shows_all else 0,
             errors=max(0, self.figures.errors - errors_before),
@@ -131,7 +133,8 @@ class Watch:
             self._shelf.clear()
             self._sample = []
             self._file = self._nothing()
-        merged = self._merge(page.levels, window, cause, Withhold.CHANGES if self._file.known else Withhold.NOTHING)
+        known = self._file.known > 0
+        merged = self._merge(page.levels, window, cause, Withhold.CHANGES if known else Withhold.NOTHING, noted=known)
         self._file = _count(self._file, page, merged)
         self._keep(merged.withheld, window, cause)
         if document.last:
@@ -162,12 +165,13 @@ class Watch:
 
     @property
     def _shows_all(self) -> bool:
-        return self.channel.capabilities.read_batch > 0
+        return self.whole and self.channel.capabilities.read_batch > 0
 
     @property
     def _judged(self) -> Withhold:
-        """What of a reading waits for its end."""
-        return Withhold.MOVES if self._shows_all or self._doubted else Withhold.ZEROS
+        """What of a reading waits for its end: of a journal, which moves as it comes, only falls to zero."""
+        journal = self.channel.capabilities.read_batch == 0
+        return Withhold.ZEROS if journal and not self._doubted else Withhold.MOVES
 
     @property
     def _limits(self) -> Limits:
@@ -193,9 +197,15 @@ class Watch:
         return merged
 
     def _merge(
-        self, levels: Sequence[Level], window: Window, cause: str, withhold: Withhold = Withhold.NOTHING
+        self,
+        levels: Sequence[Level],
+        window: Window,
+        cause: str,
+        withhold: Withhold = Withhold.NOTHING,
+        *,
+        noted: bool = False,
     ) -> Merged:
-        return merge(self.context, self.channel, levels, window, cause, withhold)
+        return merge(self.context, self.channel, levels, window, cause, withhold, noted=noted)
 
 
 def merge(
@@ -205,8 +215,11 @@ def merge(
     window: Window,
     cause: str,
     withhold: Withhold = Withhold.NOTHING,
+    *,
+    noted: bool = False,
 ) -> Merged:
-    """Merge rows that were read in a window."""
+    """Merge rows that were read in a window. ``noted``: whether a reading is to be expected that shows them together
+    again; of what is read singly, merged late, or has changed, none is."""
     merged = context.ledger.merge(
         channel.name,
         levels,
@@ -215,8 +228,7 @@ def merge(
         cause=cause,
         now_ms=context.store.now_ms(),
         withhold=withhold,
-        # what is read singly, or merged late, comes in no run that comes again
-        noted=withhold in (Withhold.MOVES, Withhold.CHANGES),
+        noted=noted,
     )
     if moved := merged.counts["moved"] + merged.counts["counted"]:
         context.counters.add("movements", channel.name, by=moved)

@@ -202,7 +202,8 @@ class Ledger:
         read = [
             notes.run(bucket, part, self._kin(part), authority=channel == self.roster.authority, noted=noted)
             for bucket, flat in rows.items()
-            for part in (notes.parted(flat) if noted else filter(None, [flat]))
+            if flat
+            for part in (notes.parted(flat) if noted else [flat])
         ]
         changed = notes.changed(self.store, channel, read, began_ms, ended_ms)
         calls = [Call([bucket_prefix(run.bucket)], [*head, *run.kin, run.text, *run.note]) for run in changed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -16,13 +17,14 @@ from sync.deadline import Deadline
 from sync.guard.holds import Kind
 from sync.guard.withheld import Chunk, Shelf
 from sync.pull import pull as pull_all
-from sync.pull import way_of
+from sync.pull import read_refs, way_of
 from sync.push import push
 from sync.readings import Pulls, PullState
 from sync.refresh import refresh
-from sync.stock import recovery
+from sync.stock import notes, recovery
 from sync.stock.ledger import Window
 from sync.stock.records import Record
+from sync.storage.store import bucket_of, bucket_prefix
 from tests.conftest import CHANNELS, START_MS, STORE, TimedStore, Town, unreachable
 
 SKUS = [f"S{number:02}" for number in range(40)]
@@ -99,12 +101,28 @@ def test_a_channel_that_does_not_tell_is_read_whole(town: Town) -> None:
 
 def test_what_it_does_not_show_is_neither_missing_nor_zero_nor_noted_as_read(town: Town) -> None:
     before = [one.listings["store"] for one in town.context.ledger.every_record()]
+    seen_ms = [town.context.ledger.read_ms("store", sku.lower()) for sku in SKUS]
     town.store.shop.units.clear()
     read(town)
 
     assert [one.listings["store"] for one in town.context.ledger.every_record()] == before
+    assert [town.context.ledger.read_ms("store", sku.lower()) for sku in SKUS] == seen_ms
     assert [one.on_hand for one in town.context.ledger.every_record()] == [10] * 40
     assert town.context.holds.open_ones() == []
+
+
+def test_only_full_readings_make_notes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "SHORTEST", 1)
+    for _ in range(2):
+        town.context.store.clock.advance(60)  # type: ignore[attr-defined]
+        pull_all(town.context, "store", Deadline(60))
+    field = partial(town.context.store.client.hget, f"{bucket_prefix(bucket_of('s00'))}sku:s00", "store:read")
+    assert str(field()).startswith("@")
+    town.store.shop.changed = ["ref-s00"]
+    read(town)
+    assert str(field()).isdecimal()
+    read_refs(town.context, "store", ["ref-s00"], "a hint")
+    assert str(field()).isdecimal()
 
 
 def test_a_sale_that_does_not_touch_the_date_is_found_by_the_next_full_reading(town: Town) -> None:
