@@ -29,6 +29,8 @@ def test_a_worker_told_to_stop_in_the_middle_of_a_push_goes_soon_and_loses_nothi
     shop.configure('authority = "amazon"\n' + shop.settings)
     shop.store.faults.add(Fault("slow", match="^PUT ", seconds=ANSWER_S))
     with shop.worker(*POOLS[pool]) as worker:
+        shop.run("call", "sync.pull", "--kwargs", '{"channel": "amazon"}')
+        wait_until(lambda: len(shop.stock()) == LISTINGS, 60, "the authority has counted all before any is written")
         shop.run("call", "sync.reconcile")
         wait_until(lambda: writes(shop) >= 2, 60, "the push is under way")
         worker.send_signal(signal.SIGTERM)
