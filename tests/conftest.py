@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -407,13 +405,3 @@ def town(store: TimedStore) -> Town:
 def unreachable(channel: str = "store") -> Unreachable:
     """No connection came about."""
     return Unreachable(channel, "write", "connection refused")
-
-
-def wait_until(holds: Callable[[], object], *, within_s: float = 10.0, what: str = "it") -> None:
-    """Wait for other processes until something holds, and fail when it does not in time."""
-    deadline = time.monotonic() + within_s
-    pause = threading.Event()
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come about within {within_s:g} s")
-        pause.wait(0.01)

@@ -21,7 +21,7 @@ from kombu.connection import Connection
 from sync.errors import StoreError
 from sync.storage import embedded
 from sync.storage.store import Store
-from tests.conftest import wait_until
+from tests.waiting import wait_until
 
 STARTER = """
 import sys
@@ -123,7 +123,7 @@ def test_a_server_that_died_is_revived_and_one_that_was_stopped_is_not(folder: P
     assert not embedded.revive(folder)
     pid = pid_of(folder)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: embedded.revive(folder), what="its revival")
+    wait_until(lambda: embedded.revive(folder), 10, "it is revived")
     assert pid_of(folder) != pid
     embedded.stop(folder)
     assert not embedded.revive(folder)
@@ -138,7 +138,7 @@ def test_what_was_written_a_second_ago_survives_the_death_of_the_server(folder: 
             state = client.info("persistence")
             return int(cast(int, state["aof_pending_bio_fsync"])) == 0 and client.waitaof(1, 0, 2000)[0] == 1
 
-        wait_until(written, what="the append-only file")
+        wait_until(written, 10, "the append-only file is written")
         os.kill(pid_of(folder), signal.SIGKILL)
 
     assert embedded.start(folder)

@@ -9,7 +9,8 @@ import pytest
 
 from sync import turns
 from sync.turns import Turn
-from tests.conftest import TimedStore, wait_until
+from tests.conftest import TimedStore
+from tests.waiting import wait_until
 
 
 def turn(store: TimedStore) -> Turn:
@@ -149,7 +150,7 @@ def test_a_turn_whose_holder_died_is_free_after_its_lease(store: TimedStore) -> 
     turn(store).take()
     store.client.pexpire("is:turn:{store}:sync.push", 1)
 
-    wait_until(lambda: turn(store).take(), what="the turn")
+    wait_until(lambda: turn(store).take(), 10, "the turn is free")
 
 
 def test_a_look_renews_the_turn_now_and_then_and_not_each_time(
@@ -173,7 +174,7 @@ def test_a_round_longer_than_the_lease_keeps_its_turn(store: TimedStore, monkeyp
 
     def long_round() -> bool:
         began = time.monotonic()
-        wait_until(lambda: time.monotonic() > began + 1.0)
+        wait_until(lambda: time.monotonic() > began + 1.0, 10, "the time goes by")
         seen.append(store.client.exists("is:turn:{store}:sync.push"))
         return True
 

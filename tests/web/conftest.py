@@ -26,7 +26,8 @@ from sync.settings import Settings
 from sync.storage import embedded
 from sync.storage.store import BUCKETS, Store, bucket_prefix
 from sync.web import create_app
-from tests.conftest import MARKET, TRUSTING, MemoryChannel, TimedStore, counters, wait_until
+from tests.conftest import MARKET, TRUSTING, MemoryChannel, TimedStore, counters
+from tests.waiting import wait_until
 
 SECRET = "the-client-secret"
 STORE_HASH = "abc123"
@@ -186,7 +187,7 @@ class OwnBroker:
             *("--save", "", "--dir", str(self.folder), "--logfile", str(self.folder / "broker.log")),
         ]
         self.server = subprocess.Popen(command)
-        wait_until(self._answers, what="the broker")
+        wait_until(self._answers, 10, "the broker answers")
 
     def stop(self) -> None:
         if self.server is not None:
